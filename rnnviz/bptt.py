@@ -1,0 +1,385 @@
+"""Forward, and backward through time.
+
+forward: z, h and the loss of every step, layer by layer; what does not depend on the step before is one
+product for the whole sequence, the recurrence alone stays in the loop over t.
+backward: for every layer and step, in every pass of a schedule at once,
+
+    from_space = (W_S of the layer above)^T delta above      (W_out^T dL_t/do_t at the top)
+    from_time  = W_T^T delta of the next step
+    grad_h     = from_space + from_time                      dC/dh
+    delta      = grad_h * phi'(z)                            dC/dz
+
+Source: the derivation text (its w is W^T, delta is dC/dz) and the space/time text (its delta is grad_h).
+
+Inside this module time is the first axis, so that a step is one contiguous block; results show it
+second to last, (.., T, n).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cells import CELLS
+from .tasks import LOSSES
+from .values import freeze
+from .windows import full
+
+MULTIPLY_ADDS_PER_CHECK = 20_000_000  # about 5 ms of work on one slow core
+STEPS_PER_CHECK = 2_000
+NUMBERS_AT_ONCE = 4_000_000  # of one layer's delta over lanes, steps and units: 32 MB
+
+
+def nothing():
+    """The checkpoint that never stops."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What a network does with a sequence.
+
+    z: per layer (.., T, n), pre-activations; state: per layer (.., T+1, n), the state before the first
+    step, then one per step; y (.., T, n_out), outputs; loss (.., T), 0 where a step is not scored;
+    slope_out (.., T, n_out): dL_t/do_t, 0 where not scored. overflow: None, or the first (layer, step) at which a state
+    left the float range, from 0; nothing after that step means anything, and there is nothing to send back.
+    """
+
+    z: tuple
+    state: tuple
+    y: np.ndarray
+    loss: np.ndarray
+    slope_out: np.ndarray
+    overflow: tuple | None = None
+
+    @property
+    def h(self):
+        """Per layer (.., T, n): the states after each step."""
+        return tuple(state[..., 1:, :] for state in self.state)
+
+    @property
+    def C(self):
+        """The total loss."""
+        return self.loss.sum(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """What the losses send back, summed over passes; with per_pass the cells' arrays are one picture a pass.
+
+    Cells, per layer, (.., T, n) or (P, .., T, n): delta = dC/dz, grad_h = dC/dh, from_space, from_time.
+    slopes: per layer phi'(z), as the cell gives it. reached (T,): False where no pass comes; such a cell is cut, its 0
+    means nothing. seen (T,): the steps whose loss enters some pass.
+    Gradients of the total, summed over passes, steps and, where one network meets a batch, over the
+    batch: dW_S, dW_T (None if not recurrent), db per layer; dW_out, db_out (None without readout);
+    dx (.., T, n_in) and dh_0 per layer (.., n) keep the batch.
+    """
+
+    delta: tuple
+    grad_h: tuple
+    from_space: tuple
+    from_time: tuple
+    slopes: tuple
+    reached: np.ndarray
+    seen: np.ndarray
+    dW_S: tuple
+    dW_T: tuple
+    db: tuple
+    dh_0: tuple
+    dx: np.ndarray
+    dW_out: np.ndarray | None
+    db_out: np.ndarray | None
+
+
+def forward(network, sequence, checkpoint=nothing):
+    """Run `network` over `sequence`: a Forward.
+
+    checkpoint() is called at least every 50 ms of work and may raise to stop. Raises ValueError where
+    the sequence's inputs or targets do not fit the network.
+    """
+    if sequence.x.shape[-1] != network.n_in:
+        raise ValueError(f"x has {sequence.x.shape[-1]} columns; the network reads {network.n_in}")
+    if sequence.target.shape[-1] != network.n_out:
+        raise ValueError(f"target has {sequence.target.shape[-1]} columns; the network gives {network.n_out}")
+    below = _inputs(network, sequence)
+    zs, states = [], []
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for layer in network.layers:
+            z, state = _layer_forward(layer, below, checkpoint)
+            zs.append(z)
+            states.append(state)
+            below = state[1:, ..., :layer.n]
+        o = below if network.W_out is None else _times(below, _T(network.W_out), checkpoint) + network.b_out
+        y, loss, slope_out = LOSSES[sequence.loss](_time_second(o), sequence.target)
+    scored = sequence.scored
+    overflow = _first_overflow(states)
+    return Forward(
+        tuple(freeze(_time_second(z)) for z in zs),
+        tuple(freeze(_time_second(state)) for state in states),
+        freeze(y),
+        freeze(np.where(scored, loss, 0.0)),
+        freeze(np.where(scored[:, None], slope_out, 0.0)),
+        overflow,
+    )
+
+
+def _layer_forward(layer, below, checkpoint):
+    """z (T, .., saved*n) and state (T+1, .., states*n) of one layer under the inputs below (T, .., n_below)."""
+    cell = CELLS[layer.cell]
+    T, n = len(below), layer.n
+    given = (below, layer.W_S, layer.b, layer.h_0) + ((layer.W_T,) if layer.recurrent else ())
+    kind = np.result_type(*given)  # float64, or complex128 during a complex step
+    a_S = _times(below, _T(layer.W_S).astype(kind, copy=False), checkpoint)
+    a_S += layer.b
+    state = np.empty((T + 1, *a_S.shape[1:-1], cell.states * n), kind)
+    z = np.empty((T, *a_S.shape[1:-1], cell.saved * n), kind)
+    state[0] = layer.h_0
+    if not layer.recurrent:
+        cell.step(a_S, 0.0, None, z, state[1:])
+        return z, state
+
+    a_T = np.empty(a_S.shape[1:], kind)
+    W_T_transposed, product = _T(layer.W_T), _step_product(layer.W_T, a_T)
+    step, every = cell.step, _steps_between_checks(layer.W_T, a_T)
+    for t in range(T):
+        if t % every == 0:
+            checkpoint()
+        product(state[t, ..., :n], W_T_transposed, a_T)
+        step(a_S[t], a_T, state[t], z[t], state[t + 1])
+    return z, state
+
+
+def backward(network, sequence, trace, windows=None, *, per_pass=False, checkpoint=nothing):
+    """Send the losses of a Forward back through all layers and steps: a Backward.
+
+    windows: the schedule, one full pass unless given. per_pass keeps every pass's cells apart, (P, ..);
+    otherwise passes are added up as they come, in groups of bounded size.
+    checkpoint() as in `forward`. Raises ValueError if the forward pass overflowed, or on a schedule of another length.
+    """
+    if trace.overflow is not None:
+        l, t = trace.overflow
+        raise ValueError(f"the state of layer {l + 1} overflows at step {t + 1}; there is no gradient to send back")
+    windows = full(sequence.T) if windows is None else windows
+    if windows.T != sequence.T:
+        raise ValueError(f"the schedule has {windows.T} steps; the sequence has {sequence.T}")
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        return _backward(network, sequence, trace, windows, per_pass, checkpoint)
+
+
+def _backward(network, sequence, trace, windows, per_pass, checkpoint):
+    slope_out = _time_first(trace.slope_out)
+    sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
+    states = [_time_first(state) for state in trace.state]
+    slopes = [
+        CELLS[layer.cell].slopes(_time_first(z), state[:-1])
+        for layer, z, state in zip(network.layers, trace.z, states, strict=True)
+    ]
+    if not per_pass:
+        windows = windows.merged()
+    owner = _lanes(windows, own=per_pass)
+    at_once = max(1, NUMBERS_AT_ONCE // (sent[..., 0].size * max(network.widths)))
+    parts = [
+        _all_layers(network, sent, slopes, owner[:, i:i + at_once], windows, per_pass, checkpoint)
+        for i in range(0, owner.shape[1], at_once)
+    ]
+    cells, dh_0 = _joined(parts) if per_pass else _added(parts)
+    sums = [[array.sum(axis=1) for array in of_layer] for of_layer in cells] if per_pass else cells
+
+    dW_S, dW_T, db = [], [], []
+    below = _inputs(network, sequence)
+    for layer, state, (delta, *_) in zip(network.layers, states, sums, strict=True):
+        h = state[..., :layer.n]
+        dW_S.append(freeze(_outer(delta, below, layer.W_S, checkpoint)))
+        dW_T.append(freeze(_outer(delta, h[:-1], layer.W_T, checkpoint)) if layer.recurrent else None)
+        db.append(freeze(_sum_to(delta, layer.W_S)))
+        below = h[1:]
+    dx = _times(sums[0][0], network.layers[0].W_S, checkpoint)
+    dW_out = db_out = None
+    seen = windows.seen()
+    if network.W_out is not None:
+        heard = slope_out if seen.all() else np.where(_column(seen, slope_out), slope_out, 0.0)
+        dW_out = freeze(_outer(heard, below, network.W_out, checkpoint))
+        db_out = freeze(_sum_to(heard, network.W_out))
+    shown = [[freeze(_time_second(array)) for array in of_layer] for of_layer in cells]
+    delta, grad_h, from_space, from_time = (tuple(column) for column in zip(*shown, strict=True))
+    return Backward(
+        delta, grad_h, from_space, from_time, tuple(freeze(_time_second(s)) for s in slopes),
+        freeze(windows.reached()), freeze(seen),
+        tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(_time_second(dx)), dW_out, db_out,
+    )
+
+
+def _all_layers(network, sent, slopes, owner, windows, per_pass, checkpoint):
+    """[delta, grad_h, from_space, from_time] per layer, each (T, .., n), and dC/dh_0 per layer, for some lanes.
+
+    owner (T, lanes): which pass a lane belongs to at each step, -1 for none. Lanes are added up layer by
+    layer, so that no array over lanes outlives its layer, unless per_pass: then (T, lanes, .., n).
+    """
+    t = np.arange(len(sent))[:, None]
+    enters = (owner >= 0) & (t >= windows.since[owner])
+    goes_on = np.zeros_like(enters)  # whether the next step belongs to the same pass
+    goes_on[:-1] = (owner[:-1] == owner[1:]) & (owner[:-1] >= 0)
+    one_lane = owner.shape[1] == 1 and not per_pass  # then no axis for it
+    if one_lane:
+        enters, goes_on = enters[:, 0], goes_on[:, 0]
+    else:
+        sent = sent[:, None]
+    from_space = sent if enters.all() and one_lane else np.where(_column(enters, sent), sent, 0.0)
+    cells, dh_0 = [], []
+    for layer, slope in zip(reversed(network.layers), reversed(slopes), strict=True):
+        delta, grad_h, from_time, entry = _layer_backward(layer, from_space, slope, goes_on, checkpoint)
+        arrays = [delta, grad_h, from_space, from_time]
+        cells.append(arrays if one_lane or per_pass else [array.sum(axis=1) for array in arrays])
+        dh_0.append(entry if one_lane else entry.sum(axis=0))
+        if layer is not network.layers[0]:
+            from_space = _times(delta, layer.W_S, checkpoint)
+    return cells[::-1], dh_0[::-1]
+
+
+def _added(parts):
+    cells, dh_0 = parts[0]
+    for more_cells, more_dh_0 in parts[1:]:
+        cells = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(cells, more_cells, strict=True)]
+        dh_0 = [a + b for a, b in zip(dh_0, more_dh_0, strict=True)]
+    return cells, dh_0
+
+
+def _joined(parts):
+    cells = [
+        [np.concatenate(arrays, axis=1) for arrays in zip(*of_layer, strict=True)]
+        for of_layer in zip(*(cells for cells, _ in parts), strict=True)
+    ]
+    return cells, [sum(entries) for entries in zip(*(dh_0 for _, dh_0 in parts), strict=True)]
+
+
+def _layer_backward(layer, from_space, slope, goes_on, checkpoint):
+    """delta, grad_h, from_time of one layer, each (T, .., n), and dC/dh_0 (.., states*n), from what comes through space."""
+    cell, T, n = CELLS[layer.cell], len(from_space), layer.n
+    if from_space.ndim > slope.ndim:  # a lane axis: every pass sees the same slopes
+        slope = slope[:, None]
+    delta = np.empty((*from_space.shape[:-1], cell.gates * n))
+    entry = np.zeros((*from_space.shape[1:-1], cell.states * n))
+    if not layer.recurrent:
+        cell.pullback(from_space, None, slope, delta)
+        return delta, from_space, np.zeros_like(from_space), entry
+
+    from_time, grad_h = np.empty_like(from_space), np.empty_like(from_space)
+    W_T, pullback, product = layer.W_T, cell.pullback, _step_product(layer.W_T, entry)
+    breaks = (~goes_on).reshape(T, -1).any(axis=1).tolist()  # steps after which some lane starts a new pass
+    carry, every = None, _steps_between_checks(W_T, entry)
+    for t in range(T - 1, -1, -1):
+        if t % every == 0:
+            checkpoint()
+        if t < T - 1:
+            product(delta[t + 1], W_T, from_time[t])
+            if carry is not None:
+                from_time[t] += carry[..., :n]
+            if breaks[t]:
+                from_time[t][~goes_on[t]] = 0.0
+                if carry is not None:
+                    carry[~goes_on[t]] = 0.0
+        else:
+            from_time[t] = 0.0
+        np.add(from_space[t], from_time[t], out=grad_h[t])
+        carry = pullback(grad_h[t], carry, slope[t], delta[t])
+    entry[..., :n] = _times(delta[0], W_T)
+    if carry is not None:
+        entry += carry
+    return delta, grad_h, from_time, entry
+
+
+def _lanes(windows, own):
+    """(T, lanes): which pass stands in each lane at each step, -1 for none.
+
+    Passes that do not overlap share a lane, so a schedule costs as many columns a step as passes overlap
+    there; with `own`, every pass has a lane to itself.
+    """
+    lanes = windows.P if own else windows.lanes()
+    owner = np.full((windows.T, lanes), -1, dtype=np.intp)
+    for p, (first, last) in enumerate(zip(windows.first, windows.last, strict=True)):
+        owner[first:last + 1, p % lanes] = p
+    return owner
+
+
+# Products. Rows are (T, .., n); a matrix is (n, m), or (B, n, m) for a batch of networks, whose axis B
+# stands just before the units in the rows.
+
+
+def _T(W):
+    return np.swapaxes(W, -1, -2)
+
+
+def _times(rows, W, checkpoint=nothing):
+    """rows (T, .., n) times W (n, m): one product for all steps, in blocks between two checkpoints."""
+    if W.ndim > 2:
+        return np.matmul(rows[..., None, :], W)[..., 0, :]
+    flat = rows.reshape(-1, rows.shape[-1])
+    out = np.empty((len(flat), W.shape[1]), np.result_type(rows, W))
+    block = max(1, MULTIPLY_ADDS_PER_CHECK // W.size)
+    for i in range(0, len(flat), block):
+        checkpoint()
+        np.matmul(flat[i:i + block], W, out=out[i:i + block])
+    return out.reshape(*rows.shape[:-1], W.shape[1])
+
+
+def _outer(delta, h, W, checkpoint):
+    """Sum over steps of delta (x) h, in the shape of W."""
+    if W.ndim > 2:
+        return np.einsum("t...i,t...j->...ij", delta, np.broadcast_to(h, (*delta.shape[:-1], h.shape[-1])))
+    delta, h = delta.reshape(-1, delta.shape[-1]), h.reshape(-1, h.shape[-1])
+    block = max(1, MULTIPLY_ADDS_PER_CHECK // W.size)
+    total = None
+    for i in range(0, len(delta), block):
+        checkpoint()
+        part = delta[i:i + block].T @ h[i:i + block]
+        total = part if total is None else np.add(total, part, out=total)
+    return total
+
+
+def _sum_to(delta, W):
+    """Sum over steps, and over a batch of sequences that share the network."""
+    return delta.sum(axis=0) if W.ndim > 2 else delta.reshape(-1, delta.shape[-1]).sum(axis=0)
+
+
+def _step_product(W, rows):
+    """The product of one step's rows with W or W^T, written into `out`: np.dot is the quickest call there is."""
+    if W.ndim > 2:
+        return lambda v, W, out: np.matmul(v[..., None, :], W, out=out[..., None, :])
+    if rows.ndim > 2:
+        return lambda v, W, out: np.dot(v.reshape(-1, v.shape[-1]), W, out.reshape(-1, out.shape[-1]))
+    return np.dot
+
+
+def _steps_between_checks(W, rows):
+    work = max(W.size, rows.size) * max(1, rows.size // rows.shape[-1])
+    return max(1, min(STEPS_PER_CHECK, MULTIPLY_ADDS_PER_CHECK // work))
+
+
+def _inputs(network, sequence):
+    """x with time first, (T, .., n_in), and an axis for every batch axis of the network."""
+    x = _time_first(sequence.x)
+    missing = max(0, network.layers[0].W_S.ndim - x.ndim)
+    return x.reshape(len(x), *(1,) * missing, *x.shape[1:])
+
+
+def _time_first(array):
+    return np.moveaxis(array, -2, 0)
+
+
+def _time_second(array):
+    return np.moveaxis(array, 0, -2)
+
+
+def _column(mask, like):
+    """A mask over the leading axes of `like`, ready to broadcast over the rest."""
+    return mask.reshape(mask.shape + (1,) * (like.ndim - mask.ndim))
+
+
+def _first_overflow(states):
+    """(layer, step) of the first state that is not finite, both from 0; None if all are."""
+    first = None
+    for l, state in enumerate(states):
+        if np.isfinite(state.sum()):
+            continue
+        bad = ~np.isfinite(state[1:].reshape(len(state) - 1, -1)).all(axis=1)
+        if bad.any() and (first is None or int(bad.argmax()) < first[1]):
+            first = (l, int(bad.argmax()))
+    return first

@@ -1,0 +1,225 @@
+"""What a run shows of the gradient's flow: sizes, ratios, rate per step, reach.
+
+Every array here is (L, T), layer 1 first, one column a step. Sizes are Euclidean norms over a layer's units.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cells import CELLS
+from .values import freeze
+
+OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN = range(6)
+SMALLEST = np.finfo(np.float64).tiny  # below this a float64 loses digits
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A least-squares line through log10 of a curve: `rate` per step back, from steps `first` to `last` (from 0).
+
+    level: log10 of the line at `last`; r2: the share of variance explained; rms: residual in decades.
+    """
+
+    rate: float
+    level: float
+    first: int
+    last: int
+    r2: float
+    rms: float
+
+    @property
+    def straight(self):
+        """Whether one rate describes the curve. A level curve has no variance to explain: there the residual decides."""
+        return self.r2 >= 0.9 or (0.93 <= self.rate <= 1.07 and self.rms <= 0.15)
+
+    @property
+    def reach(self):
+        """Steps after which less than a thousandth is left; None unless the gradient fades."""
+        return int(np.log(1000.0) / -np.log(self.rate)) if 0 < self.rate < 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The reading of a run that Flow draws.
+
+    size: of the chosen delta (dC/dz, or dC/dh) at every cell; log_ratio: log10 of size over `reference`,
+    -inf where the size is 0; space, time: sizes of the two messages; cosine: of the angle between them
+    (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW, OVERFLOW or NAN.
+    reference: the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||.
+    shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
+    unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"].
+    """
+
+    quantity: str
+    size: np.ndarray
+    log_ratio: np.ndarray
+    space: np.ndarray
+    time: np.ndarray
+    cosine: np.ndarray
+    openness: np.ndarray
+    shut: np.ndarray
+    state: np.ndarray
+    reference: float
+    scored: np.ndarray
+    seen: np.ndarray
+    value: dict
+    ceiling: float | None
+    max_slope: float | None
+
+    @property
+    def L(self):
+        return self.size.shape[0]
+
+    @property
+    def T(self):
+        return self.size.shape[1]
+
+    @property
+    def reached(self):
+        return self.state[0] != CUT
+
+    def share(self, l, t):
+        """(above, future): parts of ||from space|| + ||from time|| at a cell, each None where both are 0."""
+        space, time = self.space[l, t], self.time[l, t]
+        peak = max(space, time)
+        if not peak > 0 or not np.isfinite(peak):
+            return None, None
+        part = (space / peak) / (space / peak + time / peak)
+        return part, 1.0 - part
+
+    def ratio(self, l, t):
+        """Size over reference at a cell; 0 where nothing is left."""
+        with np.errstate(over="ignore"):
+            return float(10.0 ** self.log_ratio[l, t])
+
+    def fit(self, l=0):
+        """The rate at which layer l fades or grows with each step back, the last sixth of the steps left out; None
+        with fewer than 3 finite columns."""
+        steps = np.arange(self.T)
+        last = self.T - 1 - self.T // 6
+        good = (self.state[l] == OK) & (steps <= last)
+        if good.sum() < 3:
+            return None
+        t, y = steps[good].astype(float), self.log_ratio[l, good]
+        slope, level = np.polyfit(t - t[-1], y, 1)
+        residual = y - (level + slope * (t - t[-1]))
+        spread = float(((y - y.mean()) ** 2).sum())
+        r2 = 1.0 - float((residual**2).sum()) / spread if spread > 0 else 1.0
+        with np.errstate(over="ignore"):
+            rate = float(10.0 ** -slope)
+        return Fit(rate, float(level), int(t[0]), int(t[-1]), r2, float(np.sqrt((residual**2).mean())))
+
+
+def norms(rows):
+    """(T,) Euclidean norms of rows (T, n), right from 1e-308 to 1e308, where squares alone would die at 1e-154."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        squares = np.einsum("tn,tn->t", rows, rows)
+        result = np.sqrt(squares)
+        odd = np.flatnonzero(~((squares > 1e-280) & (squares < 1e300)))
+        if len(odd):
+            some = rows[odd]
+            peak = np.abs(some).max(axis=1)
+            scale = np.where((peak > 0) & np.isfinite(peak), peak, 1.0)
+            small = some / scale[:, None]
+            result[odd] = scale * np.sqrt(np.einsum("tn,tn->t", small, small))
+    return result
+
+
+def cosines(a, b, size_a, size_b):
+    """(T,) cosine of the angle between rows of a and b (T, n), given their norms; nan where one is 0."""
+    with np.errstate(all="ignore"):
+        result = np.einsum("tn,tn->t", a, b) / (size_a * size_b)
+        odd = np.flatnonzero(~((size_a * size_b > 1e-280) & (size_a * size_b < 1e300)) & (size_a > 0) & (size_b > 0))
+        if len(odd):
+            result[odd] = np.einsum("tn,tn->t", a[odd] / size_a[odd, None], b[odd] / size_b[odd, None])
+    return np.clip(result, -1.0, 1.0)
+
+
+def read(run, quantity="delta"):
+    """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh."""
+    backward, network = run.backward, run.network
+    chosen = getattr(backward, quantity)
+    size = _rows(norms, chosen)
+    space, time = _rows(norms, backward.from_space), _rows(norms, backward.from_time)
+    openness = np.stack([slope.mean(axis=-1) for slope in backward.slopes])
+    cosine = np.stack([
+        cosines(s, t, a, b) for s, t, a, b in
+        zip(backward.from_space, backward.from_time, space, time, strict=True)
+    ])
+    reference = float(space[-1].max())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_ratio = np.log10(size) - np.log10(reference)
+    if reference == 0:
+        log_ratio = np.full_like(size, -np.inf)
+    top = network.layers[-1]
+    max_slope = CELLS[top.cell].max_slope
+    one_loss = int((run.sequence.scored & backward.seen).sum()) == 1
+    ceiling = None
+    if top.recurrent and max_slope is not None and one_loss:
+        ceiling = max_slope * spectral_norm(top.W_T)
+    value = {
+        name: _rows(lambda a: a[:, 0] if a.shape[1] == 1 else np.full(len(a), np.nan), arrays)
+        for name, arrays in (("delta", backward.delta), ("grad_h", backward.grad_h),
+                             ("space", backward.from_space), ("time", backward.from_time), ("slope", backward.slopes))
+    }
+    return Flow(
+        quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine), freeze(openness),
+        freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
+        freeze(_state(run, size, chosen)), reference, run.sequence.scored, backward.seen, value, ceiling, max_slope,
+    )
+
+
+def spectral_norm(W):
+    """The largest singular value of W."""
+    small = W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
+    return float(np.sqrt(max(0.0, np.linalg.eigvalsh(small)[-1])))
+
+
+def _rows(function, arrays):
+    return np.stack([function(a) for a in arrays])
+
+
+def _state(run, size, chosen):
+    """(L, T): what each cell is, when it is not simply a number."""
+    state = np.full(size.shape, OK, dtype=np.int8)
+    state[np.isinf(size)] = OVERFLOW
+    state[np.isnan(size)] = NAN
+    small = size < SMALLEST
+    if small.any():
+        state[small] = np.where(_can_arrive(run, chosen)[small], UNDERFLOW, ZERO)
+    state[:, ~run.backward.reached] = CUT
+    return state
+
+
+def _can_arrive(run, chosen):
+    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell.
+
+    The backward pass on truth values. Where it says yes and the size is 0, float64 ran out; where it says no, the
+    zero is exact. (Sums that cancel exactly count as exact: their messages are not small.)
+    """
+    network, backward = run.network, run.backward
+    L, T = len(network.layers), run.sequence.T
+    window_starts = np.zeros(T, dtype=bool)  # a step after which every pass is a new one
+    last = set((run.windows.first[1:] - 1).tolist()) & set(run.windows.last.tolist())
+    window_starts[list(last)] = True
+    arrive = np.zeros((L, T), dtype=bool)
+    message = [row != 0 for row in backward.from_space[-1]]
+    for l in range(L - 1, -1, -1):
+        layer, slope = network.layers[l], backward.slopes[l] != 0
+        W_T = (layer.W_T != 0) if layer.recurrent else None
+        W_S = layer.W_S != 0
+        below, ahead = [None] * T, None
+        for t in range(T - 1, -1, -1):
+            grad_h = message[t]
+            if ahead is not None and W_T is not None and not window_starts[t]:
+                grad_h = grad_h | (ahead @ W_T)
+            delta = grad_h & slope[t]
+            arrive[l, t] = (delta if chosen is backward.delta else grad_h).any()
+            ahead = delta
+            below[t] = delta @ W_S
+        message = below
+        cancelled = norms(backward.grad_h[l]) == 0
+        cancelled &= np.maximum(norms(backward.from_space[l]), norms(backward.from_time[l])) > 1e-300
+        arrive[l] &= ~cancelled
+    return arrive

@@ -1,0 +1,208 @@
+"""Sequences to run a network on, and the losses that score it.
+
+A Sequence is inputs, targets, the steps that are scored and the loss that scores them. TASKS makes one
+by name; every task gives a target for every step, so that any steps may be scored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .values import array, freeze
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """x (.., T, n_in), target (.., T, n_out), scored (T,) bool (the last step unless given), loss (a name in LOSSES).
+
+    Raises ValueError on shapes that do not fit, on no scored step, and on targets the loss cannot
+    score: cross-entropy with sigmoid needs 0 to 1, with softmax probabilities that add up to 1.
+    """
+
+    x: np.ndarray
+    target: np.ndarray
+    scored: np.ndarray | None = None
+    loss: str = "half squared"
+
+    def __post_init__(self):
+        x = array("x", self.x, (None, None))
+        T = x.shape[-2]
+        target = array("target", self.target, (T, None))
+        scored = np.arange(T) == T - 1 if self.scored is None else np.array(self.scored)
+        if scored.shape != (T,) or scored.dtype != bool:
+            raise ValueError(f"scored must be {T} truth values, one a step")
+        if not scored.any():
+            raise ValueError("no step is scored; at least one must be")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss is {self.loss!r}; it must be one of {', '.join(LOSSES)}")
+        problem = target_problem(self.loss, target)
+        if problem:
+            raise ValueError(problem)
+        for name, value in (("x", x), ("target", target), ("scored", freeze(scored))):
+            object.__setattr__(self, name, value)
+
+    @property
+    def T(self):
+        return self.x.shape[-2]
+
+
+# Losses: (o, target), both (.., n_out), to the output y = f_y(o), the loss of each step (..,), and dL/do.
+
+
+def half_squared(o, target):
+    """Half the squared error, summed over outputs; y = o."""
+    error = o - target
+    return o, 0.5 * (error * error).sum(axis=-1), error
+
+
+def squared(o, target):
+    """The squared error, summed over outputs; y = o."""
+    error = o - target
+    return o, (error * error).sum(axis=-1), 2.0 * error
+
+
+def sigmoid_cross_entropy(o, target):
+    """-sum target log y + (1 - target) log(1 - y) with y = sigmoid(o), natural log; dL/do = y - target."""
+    size = np.where(o.real < 0, -o, o)
+    e = np.exp(-size)
+    y = np.where(o.real < 0, e, 1.0) / (1.0 + e)
+    loss = np.where(o.real > 0, o, 0.0) - o * target + np.log1p(e)
+    return y, loss.sum(axis=-1), y - target
+
+
+def softmax_cross_entropy(o, target):
+    """-sum target log y with y = softmax(o), natural log; dL/do = y - target, for targets that add up to 1."""
+    shifted = o - o.real.max(axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
+    y = e / total
+    loss = (target * (np.log(total) - shifted)).sum(axis=-1)
+    return y, loss, y - target
+
+
+LOSSES = {
+    "half squared": half_squared,
+    "squared": squared,
+    "sigmoid": sigmoid_cross_entropy,
+    "softmax": softmax_cross_entropy,
+}
+
+
+def target_problem(loss, target):
+    """Why this loss cannot score these targets, in a sentence, or None."""
+    real = target.real
+    if loss == "sigmoid" and ((real < 0) | (real > 1)).any():
+        return "cross-entropy with sigmoid needs targets from 0 to 1; " \
+            f"these run from {real.min():.4g} to {real.max():.4g}"
+    if loss == "softmax" and ((real < 0).any() or (np.abs(real.sum(axis=-1) - 1) > 1e-9).any()):
+        return "cross-entropy with softmax needs targets that add up to 1 at every step"
+    return None
+
+
+# Tasks: (T, random generator, text) to inputs (T, n_in) and targets (T, n_out).
+
+
+def counting(T, rng, text):
+    """Random bits; the target is the number of ones so far (Roelants, How to implement a recurrent network)."""
+    bits = rng.integers(0, 2, T).astype(float)
+    return bits[:, None], np.cumsum(bits)[:, None]
+
+
+def recall(T, rng, text):
+    """One of two cues at step 1, then noise; the target is the cue, as two classes, at every step."""
+    cue = int(rng.integers(0, 2))
+    x = 0.1 * rng.standard_normal((T, 2))
+    x[0] = np.eye(2)[cue]
+    return x, np.tile(np.eye(2)[cue], (T, 1))
+
+
+def adding(T, rng, text):
+    """Random numbers and two marks, one in each half; the target is the sum of the marked (Hochreiter and Schmidhuber 1997)."""
+    values, marks = rng.uniform(0.0, 1.0, T), np.zeros(T)
+    marks[rng.integers(0, max(1, T // 2))] = 1.0
+    marks[rng.integers(T // 2, T)] = 1.0
+    return np.stack([values, marks], axis=1), np.cumsum(values * marks)[:, None]
+
+
+def sine(T, rng, text):
+    """A sine of period 12 from a random phase; the target is its next value."""
+    wave = np.sin(2 * np.pi * (np.arange(T + 1) / 12 + rng.uniform()))
+    return wave[:-1, None], wave[1:, None]
+
+
+def impulse(T, rng, text):
+    """1 at step 1, then 0; the target is 0."""
+    x = np.zeros((T, 1))
+    x[0] = 1.0
+    return x, np.zeros((T, 1))
+
+
+def constant(T, rng, text):
+    """1 at every step; the target is 0."""
+    return np.ones((T, 1)), np.zeros((T, 1))
+
+
+def typed(T, rng, text):
+    """The characters of a text, one-hot, repeated up to T; the target is the next character."""
+    alphabet = sorted(set(text))
+    codes = np.array([alphabet.index(c) for c in text])[np.arange(T + 1) % len(text)]
+    letters = np.eye(len(alphabet))[codes]
+    return letters[:-1], letters[1:]
+
+
+def sunspots(T, rng, text):
+    """Monthly mean sunspot numbers, divided by 100, from a month that the seed draws; the target is the next month's."""
+    series = monthly_sunspots() / 100.0
+    if T + 1 <= len(series):
+        start = int(rng.integers(0, len(series) - T))
+        piece = series[start:start + T + 1]
+    else:
+        piece = np.resize(series, T + 1)
+    return piece[:-1, None], piece[1:, None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """make(T, rng, text) -> x, target; outputs are its loss names, the first the usual one; uses_text as it says."""
+
+    make: Callable
+    losses: tuple
+    uses_text: bool = False
+
+
+REAL = ("half squared", "squared")
+CLASSES = ("softmax", "sigmoid", "half squared", "squared")
+
+TASKS = {
+    "counting ones": Task(counting, REAL),
+    "delayed recall": Task(recall, CLASSES),
+    "adding problem": Task(adding, REAL),
+    "sine": Task(sine, REAL),
+    "impulse": Task(impulse, (*REAL, "sigmoid")),
+    "constant": Task(constant, (*REAL, "sigmoid")),
+    "text": Task(typed, CLASSES, uses_text=True),
+    "sunspots": Task(sunspots, REAL),
+}
+
+
+def sequence(task, T, *, scored=None, loss=None, text="hello world ", seed=0):
+    """The sequence of a task: T steps, the same one for the same arguments.
+
+    task: a name in TASKS. scored (T,) bool, the last step unless given; loss: a name in LOSSES, the
+    task's usual one unless given. Raises ValueError on unknown names, T < 1 or an empty text.
+    """
+    if task not in TASKS:
+        raise ValueError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
+    if T < 1:
+        raise ValueError(f"T is {T}; it must be at least 1")
+    if TASKS[task].uses_text and not text:
+        raise ValueError("text is empty; it must hold at least one character")
+    x, target = TASKS[task].make(T, np.random.default_rng([seed, 3]), text)
+    return Sequence(x, target, scored, loss or TASKS[task].losses[0])
+
+
+def monthly_sunspots():
+    """(N,) monthly mean total sunspot numbers in order of time."""
+    return np.loadtxt(Path(__file__).parent / "data" / "sunspots.csv", delimiter=",", skiprows=1, usecols=1)

@@ -1,0 +1,37 @@
+"""Checked, read-only arrays: what every value in this package is made of."""
+
+import numpy as np
+
+
+def array(name, value, shape, *, lead=True):
+    """`value` as a read-only float64 (or complex128) array whose last axes have `shape`.
+
+    shape: one entry an axis; None matches any length of at least 1. Leading axes (a batch) may stand
+    before them if `lead`. Complex numbers pass, so that a gradient can be checked by complex step.
+    Raises ValueError naming the array, what it was and what it may be: text, ragged nesting, wrong
+    shape, nan or inf (with the index of the first).
+    """
+    try:
+        given = np.asarray(value)
+        dtype = np.complex128 if given.dtype.kind == "c" else np.float64
+        if given.dtype.kind not in "fiubc":
+            raise ValueError
+        made = np.array(given, dtype=dtype, order="C")
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{name} must be an array of numbers") from None
+    tail = made.shape[made.ndim - len(shape):] if made.ndim >= len(shape) else None
+    fits = tail is not None and all(n >= 1 and (want is None or n == want) for n, want in zip(tail, shape, strict=True))
+    if not fits or (not lead and made.ndim != len(shape)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} has shape {made.shape}; it must be ({wanted})")
+    if not np.isfinite(made).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(made))[0])
+        raise ValueError(f"{name} is {made[index]} at index {index}; every entry must be a finite number")
+    made.flags.writeable = False
+    return made
+
+
+def freeze(made):
+    """The same array, read-only."""
+    made.flags.writeable = False
+    return made

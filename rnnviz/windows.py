@@ -1,0 +1,111 @@
+"""Which losses enter a backward pass, and which steps it may reach.
+
+A pass is an interval: it starts at step `last`, reaches back to step `first`, and carries the losses
+of the steps `since`..`last`. Full backpropagation through time is one pass over everything; truncation
+(Williams and Peng 1990, BPTT(h; h')) is several. Steps count from 0 here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .values import freeze
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """P passes over T steps: reach first[p]..last[p], carry the losses since[p]..last[p]; each (P,), ascending.
+
+    Passes are ordered in time: first and last never decrease from one pass to the next.
+    """
+
+    T: int
+    first: np.ndarray
+    since: np.ndarray
+    last: np.ndarray
+
+    def __post_init__(self):
+        for name in ("first", "since", "last"):
+            object.__setattr__(self, name, freeze(np.array(getattr(self, name), dtype=np.intp)))
+        P = len(self.last)
+        if not P or len(self.first) != P or len(self.since) != P:
+            raise ValueError("windows need the same number of first, since and last steps, at least one")
+        inside = (self.first >= 0) & (self.first <= self.since) & (self.since <= self.last + 1) & (self.last < self.T)
+        if not inside.all() or (np.diff(self.first) < 0).any() or (np.diff(self.last) < 0).any():
+            raise ValueError(f"every pass must lie within steps 0 to {self.T - 1}, in the order of time")
+
+    @property
+    def P(self):
+        return len(self.last)
+
+    def carries(self):
+        """(P, T) bool: the losses that enter each pass."""
+        t = np.arange(self.T)
+        return (t >= self.since[:, None]) & (t <= self.last[:, None])
+
+    def reaches(self):
+        """(P, T) bool: the steps each pass may reach."""
+        t = np.arange(self.T)
+        return (t >= self.first[:, None]) & (t <= self.last[:, None])
+
+    def merged(self):
+        """The same sum with fewer passes: those that reach equally far back are one, by linearity.
+
+        Only where each loss enters once, as in every schedule of this module.
+        """
+        keep = np.append(np.diff(self.first) > 0, True)
+        head = np.append(True, np.diff(self.first) > 0)
+        if (self.since[1:] != self.last[:-1] + 1)[~head[1:]].any():
+            return self
+        return Windows(self.T, self.first[keep], self.since[head], self.last[keep])
+
+    def lanes(self):
+        """The largest number of passes over one step: how many columns of delta each step costs."""
+        change = np.zeros(self.T + 1, dtype=np.intp)
+        np.add.at(change, self.first, 1)
+        np.add.at(change, self.last + 1, -1)
+        return int(np.cumsum(change).max())
+
+    def reached(self):
+        """(T,) bool: the steps that at least one pass reaches; the others are cut."""
+        change = np.zeros(self.T + 1, dtype=np.intp)
+        np.add.at(change, self.first, 1)
+        np.add.at(change, self.last + 1, -1)
+        return np.cumsum(change)[:-1] > 0
+
+    def seen(self):
+        """(T,) bool: the steps whose loss some pass carries. The others are unseen by every parameter."""
+        change = np.zeros(self.T + 1, dtype=np.intp)
+        np.add.at(change, self.since, 1)
+        np.add.at(change, self.last + 1, -1)
+        return np.cumsum(change)[:-1] > 0
+
+
+def full(T):
+    """One pass that starts at the last step and reaches the first."""
+    return Windows(T, [0], [0], [T - 1])
+
+
+def truncated(T, tau_max, tau_b):
+    """Passes that start every tau_b steps (and at the last) and keep tau_max columns, their own included.
+
+    A loss enters once, in the first pass that starts at or after it; if tau_max < tau_b, one that lies
+    before the columns of its pass is unseen. tau_max >= T in one pass equals `full` bit by bit.
+    Raises ValueError unless both are whole numbers of at least 1. Source: Williams and Peng (1990).
+    """
+    for name, tau in (("tau_max", tau_max), ("tau_b", tau_b)):
+        if isinstance(tau, bool) or not isinstance(tau, int | np.integer) or tau < 1:
+            raise ValueError(f"{name} is {tau!r}; it must be a whole number from 1")
+    ends = np.arange(tau_b - 1, T, tau_b, dtype=np.intp) if tau_b <= T else np.array([], dtype=np.intp)
+    last = ends if len(ends) and ends[-1] == T - 1 else np.append(ends, T - 1)
+    previous = np.append(-1, last[:-1])
+    first = np.maximum(0, last - tau_max + 1)
+    return Windows(T, first, np.maximum(previous + 1, first), last)
+
+
+def one_pass_per_loss(scored):
+    """One pass for each scored step, carrying its loss alone all the way back: scored (T,) bool."""
+    steps = np.flatnonzero(scored)
+    if not len(steps):
+        raise ValueError("no step is scored; at least one must be")
+    return Windows(len(scored), np.zeros(len(steps), dtype=np.intp), steps, steps)
