@@ -81,14 +81,14 @@ class Experiment:
                        "half squared: ½‖y−target‖²; squared: ‖y−target‖²; cross-entropy with sigmoid or softmax outputs.",
                        "Sequence")
     cut: bool = switch(False, "Cut the backward pass", "Truncated backpropagation through time.", "Truncation")
-    tau_max: int = whole(8, 1, MAX_T, "τ_max: columns kept",
+    tau_max: int = whole(8, 1, MAX_T, "τ_max",
                          "Columns each pass keeps, the loss's own included; T or more is all the way.", "Truncation")
-    tau_b: int = whole(MAX_T, 1, MAX_T, "τ_b: steps between passes",
+    tau_b: int = whole(200, 1, MAX_T, "τ_b",
                        "A pass starts every τ_b steps, and at the last; T or more is one pass at the end.", "Truncation")
     quantity: str = choice("delta", ("delta", "grad_h"), "δ means", "∂C/∂z, or ∂C/∂h: they differ by φ′(z).", "Reading",
                            picture=False)
-    notation: str = choice("derivation", ("derivation", "space/time", "U, V, W"), "Notation",
-                           "The symbols of one of three texts.", "Reading", picture=False)
+    notation: str = choice("house", ("house", "derivation", "space/time", "U, V, W"), "Notation",
+                           "This program's letters, or those of one of three texts.", "Reading", picture=False)
     layer: int = whole(0, 0, MAX_DEPTH, "Outlined layer", "0 lets the page choose.", "Reading", picture=False)
     step: int = whole(0, 0, MAX_T, "Outlined step", "0 lets the page choose.", "Reading", picture=False)
     open: int = whole(0, 0, MAX_DEPTH, "Open layer", "Shows a layer neuron by neuron; 0 shows all layers.", "Reading",

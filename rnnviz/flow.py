@@ -10,7 +10,7 @@ import numpy as np
 from .cells import CELLS
 from .values import freeze
 
-OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN = range(6)
+OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
 SMALLEST = np.finfo(np.float64).tiny  # below this a float64 loses digits
 
 
@@ -45,10 +45,14 @@ class Flow:
 
     size: of the chosen delta (dC/dz, or dC/dh) at every cell; log_ratio: log10 of size over `reference`,
     -inf where the size is 0; space, time: sizes of the two messages; cosine: of the angle between them
-    (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW, OVERFLOW or NAN.
+    (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW, OVERFLOW, NAN, or PENDING
+    where the forward pass overflowed and nothing was sent back (overflow: its first layer and step, from 0).
     reference: the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||.
     shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
     unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"].
+    ceiling: max phi' * ||W_T||_2 of the top layer, None where it bounds nothing. passes (T,): how many reach a step.
+    recurrent, widths: per layer; readout: whether y = W_out h + b_out; weights: (w_S, w_T) per layer where every layer
+    is one unit wide, else None; tau_max: None without truncation; loss: the total.
     """
 
     quantity: str
@@ -66,6 +70,24 @@ class Flow:
     value: dict
     ceiling: float | None
     max_slope: float | None
+    passes: np.ndarray
+    widths: tuple
+    recurrent: tuple
+    readout: bool
+    weights: tuple | None
+    tau_max: int | None
+    loss: float
+    overflow: tuple | None = None
+
+    @property
+    def scalar(self):
+        """Whether every layer is one unit wide, so that its numbers can be shown themselves."""
+        return self.weights is not None
+
+    @property
+    def losses(self):
+        """How many losses some pass sees."""
+        return int((self.scored & self.seen).sum())
 
     @property
     def L(self):
@@ -77,7 +99,7 @@ class Flow:
 
     @property
     def reached(self):
-        return self.state[0] != CUT
+        return self.passes > 0
 
     def share(self, l, t):
         """(above, future): parts of ||from space|| + ||from time|| at a cell, each None where both are 0."""
@@ -138,11 +160,23 @@ def cosines(a, b, size_a, size_b):
 
 def read(run, quantity="delta"):
     """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh."""
-    backward, network = run.backward, run.network
+    network, windows, scored = run.network, run.windows, run.sequence.scored
+    top = network.layers[-1]
+    scalar = all(n == 1 for n in network.widths)
+    described = dict(
+        scored=scored, seen=freeze(windows.seen()), max_slope=CELLS[top.cell].max_slope, widths=network.widths,
+        passes=freeze(windows.reaches_each()), recurrent=tuple(layer.recurrent for layer in network.layers),
+        readout=network.W_out is not None, loss=float(run.forward.C),
+        weights=tuple((float(layer.W_S[0, 0]), float(layer.W_T[0, 0]) if layer.recurrent else 0.0)
+                      for layer in network.layers) if scalar else None,
+        tau_max=run.experiment.tau_max if run.experiment.cut else None,
+    )
+    if run.backward is None:
+        return _stopped(run, quantity, described)
+    backward = run.backward
     chosen = getattr(backward, quantity)
     size = _rows(norms, chosen)
     space, time = _rows(norms, backward.from_space), _rows(norms, backward.from_time)
-    openness = np.stack([slope.mean(axis=-1) for slope in backward.slopes])
     cosine = np.stack([
         cosines(s, t, a, b) for s, t, a, b in
         zip(backward.from_space, backward.from_time, space, time, strict=True)
@@ -152,22 +186,45 @@ def read(run, quantity="delta"):
         log_ratio = np.log10(size) - np.log10(reference)
     if reference == 0:
         log_ratio = np.full_like(size, -np.inf)
-    top = network.layers[-1]
-    max_slope = CELLS[top.cell].max_slope
-    one_loss = int((run.sequence.scored & backward.seen).sum()) == 1
-    ceiling = None
-    if top.recurrent and max_slope is not None and one_loss:
-        ceiling = max_slope * spectral_norm(top.W_T)
+    one_loss = int((scored & described["seen"]).sum()) == 1
+    bounded = top.recurrent and described["max_slope"] is not None and one_loss
     value = {
-        name: _rows(lambda a: a[:, 0] if a.shape[1] == 1 else np.full(len(a), np.nan), arrays)
+        name: _rows(_only_unit, arrays)
         for name, arrays in (("delta", backward.delta), ("grad_h", backward.grad_h),
                              ("space", backward.from_space), ("time", backward.from_time), ("slope", backward.slopes))
     }
     return Flow(
-        quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine), freeze(openness),
+        quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine),
+        freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
         freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
-        freeze(_state(run, size, chosen)), reference, run.sequence.scored, backward.seen, value, ceiling, max_slope,
+        freeze(_state(run, size, chosen)), reference, value=value,
+        ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, **described,
     )
+
+
+def _stopped(run, quantity, described):
+    """The Flow of a run whose forward pass overflowed: openness up to that step, nothing else."""
+    layers, (bad_layer, bad_step) = run.network.layers, run.forward.overflow
+    shape = (len(layers), run.sequence.T)
+    nothing = freeze(np.full(shape, np.nan))
+    openness = np.full(shape, np.nan)
+    shut = np.full(len(layers), np.nan)
+    for l, (layer, z, state) in enumerate(zip(layers, run.forward.z, run.forward.state, strict=True)):
+        if bad_step:
+            slope = CELLS[layer.cell].slopes(z[:bad_step], state[:bad_step])
+            openness[l, :bad_step], shut[l] = slope.mean(axis=-1), (slope < 0.1).mean()
+    state = np.full(shape, PENDING, dtype=np.int8)
+    state[bad_layer, bad_step] = OVERFLOW
+    return Flow(
+        quantity, nothing, nothing, nothing, nothing, nothing, freeze(openness), freeze(shut), freeze(state), np.nan,
+        value={name: nothing for name in ("delta", "grad_h", "space", "time", "slope")}, ceiling=None,
+        overflow=run.forward.overflow, **described,
+    )
+
+
+def _only_unit(rows):
+    """(T,) the numbers of a layer one unit wide, nan for a wider one."""
+    return rows[:, 0] if rows.shape[1] == 1 else np.full(len(rows), np.nan)
 
 
 def spectral_norm(W):
@@ -223,3 +280,37 @@ def _can_arrive(run, chosen):
         cancelled &= np.maximum(norms(backward.from_space[l]), norms(backward.from_time[l])) > 1e-300
         arrive[l] &= ~cancelled
     return arrive
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """One layer neuron by neuron, every array (n, T): signed delta (or dC/dh), log10 of its size over the reading's
+    reference, h, slope phi'(z), state as in Flow; shut: share of slopes below 0.1."""
+
+    layer: int
+    delta: np.ndarray
+    log_ratio: np.ndarray
+    h: np.ndarray
+    slope: np.ndarray
+    state: np.ndarray
+    shut: float
+
+    @property
+    def negative(self):
+        return self.delta < 0
+
+
+def neurons(run, reading, l):
+    """The Neurons of layer l (from 0) of a run, on the scale of its reading."""
+    delta = getattr(run.backward, reading.quantity)[l].T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_ratio = np.log10(np.abs(delta)) - np.log10(reading.reference)
+    state = np.full(delta.shape, OK, dtype=np.int8)
+    state[np.isinf(delta)] = OVERFLOW
+    state[np.isnan(delta)] = NAN
+    small = np.abs(delta) < SMALLEST
+    shut = run.backward.slopes[l].T == 0
+    exact = shut | (run.backward.grad_h[l].T == 0) if reading.quantity == "delta" else delta == 0
+    state[small] = np.where(exact & (reading.state[l] != UNDERFLOW), ZERO, UNDERFLOW)[small]
+    state[:, reading.state[l] == CUT] = CUT
+    return Neurons(l, delta, log_ratio, run.forward.h[l].T, run.backward.slopes[l].T, state, float(reading.shut[l]))

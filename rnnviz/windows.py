@@ -61,24 +61,26 @@ class Windows:
 
     def lanes(self):
         """The largest number of passes over one step: how many columns of delta each step costs."""
-        change = np.zeros(self.T + 1, dtype=np.intp)
-        np.add.at(change, self.first, 1)
-        np.add.at(change, self.last + 1, -1)
-        return int(np.cumsum(change).max())
+        return int(self.reaches_each().max())
+
+    def reaches_each(self):
+        """(T,) int: how many passes reach each step."""
+        return self._count(self.first)
 
     def reached(self):
         """(T,) bool: the steps that at least one pass reaches; the others are cut."""
-        change = np.zeros(self.T + 1, dtype=np.intp)
-        np.add.at(change, self.first, 1)
-        np.add.at(change, self.last + 1, -1)
-        return np.cumsum(change)[:-1] > 0
+        return self._count(self.first) > 0
 
     def seen(self):
         """(T,) bool: the steps whose loss some pass carries. The others are unseen by every parameter."""
+        return self._count(self.since) > 0
+
+    def _count(self, starts):
+        """(T,) how many of the intervals starts..last hold each step."""
         change = np.zeros(self.T + 1, dtype=np.intp)
-        np.add.at(change, self.since, 1)
+        np.add.at(change, starts, 1)
         np.add.at(change, self.last + 1, -1)
-        return np.cumsum(change)[:-1] > 0
+        return np.cumsum(change)[:-1]
 
 
 def full(T):

@@ -1,0 +1,207 @@
+"""The one sentence a view opens with, and the line under it: templates over computed values, nothing else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
+from .numbers import from_log, number
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Two lines of (text, role) parts; role "" for plain words, else "fades", "holds", "grows" or "strong"."""
+
+    lead: tuple
+    consequence: tuple = ()
+
+    @property
+    def text(self):
+        """Both lines as plain words: the figure's alternative text and its caption."""
+        return " ".join("".join(part for part, _ in line) for line in (self.lead, self.consequence) if line)
+
+
+def parts(*items):
+    """Plain strings and (text, role) pairs as one line."""
+    return tuple(item if isinstance(item, tuple) else (item, "") for item in items)
+
+
+def word(factor):
+    """The state's word for a factor per step: fades under 0.93, grows over 1.07, else holds."""
+    return "fades" if factor < 0.93 else "grows" if factor > 1.07 else "holds"
+
+
+def steps(n):
+    return "1 step" if n == 1 else f"{n} steps"
+
+
+def _overflow(reading):
+    """The forward pass left the float range."""
+    if reading.overflow is None:
+        return None
+    l, t = reading.overflow
+    return Sentence(
+        parts(f"At step {t + 1} the state of layer {l + 1} ", ("overflows", "grows"), ": there is no gradient to send back."),
+        parts("Lower the recurrent scale or the input scale, or shorten the sequence."),
+    )
+
+
+def flow(reading, uncut=None):
+    """The sentence of Flow. uncut: log10 of what would reach layer 1, step 1 without truncation, where it is cut."""
+    special = _overflow(reading) or _nothing(reading) or _beyond(reading)
+    if special:
+        return special
+    if not reading.reached.all() or not reading.seen[reading.scored].all():
+        return _truncated(reading, uncut)
+    shut = _shut(reading)
+    if shut:
+        return shut
+    if reading.scalar and reading.T <= 12:
+        return _by_hand(reading)
+    return _rate(reading)
+
+
+def _nothing(reading):
+    """The loss sends nothing back."""
+    if reading.reference != 0:
+        return None
+    if not reading.seen[reading.scored].any():
+        return Sentence(parts("No backward pass sees a loss: ", ("nothing", "fades"), " flows back."),
+                        parts("Every scored step lies before the columns that its pass keeps."))
+    exact = reading.loss == 0
+    return Sentence(parts("The loss sends ", ("nothing", "fades"), " back."),
+                    parts("The prediction is exact." if exact else "Its slope is 0 at every scored step."))
+
+
+def _beyond(reading):
+    """Some gradient outgrew float64."""
+    bad = np.argwhere(reading.state >= OVERFLOW)
+    if not len(bad):
+        return None
+    l, t = max(bad.tolist(), key=lambda cell: (cell[1], cell[0]))
+    back = reading.T - 1 - t
+    return Sentence(
+        parts("The gradient ", ("blows up", "grows"), f" beyond what a float64 can hold: at layer {l + 1}, step {t + 1}, "
+              f"{steps(back)} back."),
+        parts("Cells marked ∞ or nan hold no number; everything before that step is lost to it."),
+    )
+
+
+def _truncated(reading, uncut):
+    tau = min(reading.tau_max, reading.T)
+    cut = int((~reading.reached).sum())
+    unseen = int((reading.scored & ~reading.seen).sum())
+    keeps = f"Each pass keeps {'1 column' if tau == 1 else f'{tau} columns'}, {steps(tau - 1) if tau > 1 else 'no step'} back"
+    if cut:
+        which = f"the first {steps(cut)} get{'s' if cut == 1 else ''}" if not reading.reached[:cut].any() \
+            else f"{steps(cut)} get{'s' if cut == 1 else ''}"
+        lead = parts(f"{keeps}: {which} ", ("nothing at all", "fades"), ".")
+    else:
+        lead = parts(f"{keeps}. Every step is still reached.")
+    second = []
+    if unseen:
+        second += [(f"{unseen} of {int(reading.scored.sum())} losses are seen by no pass. ", "")]
+    if cut and uncut is not None:
+        second += [("Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1.", "")]
+    return Sentence(lead, tuple(second))
+
+
+def _shut(reading):
+    """Where every unit of a layer is shut: exact zeros."""
+    zero = reading.state == ZERO
+    if not zero.any():
+        return None
+    shut = np.argwhere((reading.openness == 0) & _arriving(reading))
+    if not len(shut):
+        return Sentence(parts(("Exactly 0", "fades"), f" reaches {int(zero.sum())} of {zero.size} cells: no path leads there."))
+    l, t = max(shut.tolist(), key=lambda cell: (cell[1], cell[0]))
+    lead = parts(f"At step {t + 1}, layer {l + 1} is shut: every unit has φ′ = 0. ", ("Exactly 0", "fades"),
+                 " gets past it." if l == 0 or reading.L == 1 else " gets through it.")
+    alive = (reading.state != ZERO) & (reading.state != CUT)
+    furthest = [int(np.flatnonzero(row)[0]) if row.any() else None for row in alive]
+    reach = [first for first in furthest if first is not None]
+    if not reach:
+        return Sentence(lead, parts("Nothing arrives anywhere. No learning rate repairs a zero."))
+    first = min(reach)
+    layers = [str(i + 1) for i, f in enumerate(furthest) if f == first]
+    if first == 0:
+        carry = f"{_layers(layers)} still carr{'ies' if len(layers) == 1 else 'y'} the gradient to step 1."
+    else:
+        carry = f"{_layers(layers)} carr{'ies' if len(layers) == 1 else 'y'} it furthest, to step {first + 1}. " \
+                "No learning rate repairs a zero."
+    return Sentence(lead, parts(carry))
+
+
+def _layers(names):
+    if len(names) == 1:
+        return f"Layer {names[0]}"
+    return f"Layers {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _arriving(reading):
+    """(L, T) bool: cells into which some message flows."""
+    with np.errstate(invalid="ignore"):
+        return (reading.space > 0) | (reading.time > 0)
+
+
+def _by_hand(reading):
+    value = reading.value[reading.quantity][0, 0] / _signed_reference(reading)
+    return Sentence(
+        parts(f"The loss sends in {number(_signed_reference(reading))}. ",
+              (number(reading.value[reading.quantity][0, 0]), word(abs(value))), " arrives at layer 1, step 1."),
+        parts("Small enough to check by hand: every number in the grid is one cell of the derivation."),
+    )
+
+
+def _signed_reference(reading):
+    entering = reading.value["space"][-1]
+    return float(entering[np.abs(entering).argmax()])
+
+
+def _rate(reading):
+    losses = reading.losses
+    last = int(np.flatnonzero(reading.scored)[-1])
+    if last == 0:
+        left = reading.log_ratio[0, 0]
+        return Sentence(parts("One step: ", (from_log(left), word(10.0**left)), " of what the loss sends in reaches layer 1."),
+                        parts("There is no step to go back to."))
+    left, back = reading.log_ratio[0, 0], last
+    fit = reading.fit()
+    if losses == 1 and reading.state[0, 0] == OK and last == reading.T - 1 and reading.T > 12 and fit and fit.straight:
+        k = fit.rate
+        if k > 1.07:
+            return Sentence(
+                parts("Each step back multiplies the gradient by ", (number(k), "grows"), f". {steps(back)} back it is ",
+                      (f"{from_log(left)} times", "grows"), " larger." if left > 0 else " its size."),
+                parts("One plain descent step of this size would throw the weights away. Clip it, or lower the recurrent scale."
+                      if left > 2 else "It still grows with every step: a longer sequence would blow up."),
+            )
+        if k < 0.93:
+            consequence = f"Reach of this loss: {steps(fit.reach)}. Anything earlier receives less than a thousandth."
+            lead_role = "fades"
+        else:
+            consequence = "Neither fading nor growing: this balance is the edge, and a small change of scale leaves it."
+            lead_role = "holds"
+        return Sentence(
+            parts("Each step back keeps ", (number(k), lead_role), f" of the gradient. {steps(back)} back, ",
+                  (from_log(left), word(10.0**left) if lead_role != "holds" else "holds"), " of it is left."),
+            parts(consequence),
+        )
+    if reading.state[0, 0] == UNDERFLOW:
+        first = int(np.flatnonzero(reading.state[0] == OK)[0]) if (reading.state[0] == OK).any() else last
+        return Sentence(parts("The gradient ", ("underflows", "fades"), f": before step {first + 1}, layer 1 holds less than a float64 can."),
+                        parts(f"That is after {steps(last - first)} back."))
+    factor = float(10.0 ** min(left, 300.0))
+    return Sentence(
+        parts("Of what the loss sends in, " if losses == 1 else "Of the largest that one loss sends in, ",
+              (from_log(left), word(factor)), f" is there at layer 1, step 1, {steps(back)} back."),
+        parts(_why_no_rate(reading, losses, fit)),
+    )
+
+
+def _why_no_rate(reading, losses, fit):
+    if losses > 1:
+        return f"{losses} losses send gradient in on the way, so no single rate describes it."
+    if reading.T <= 12 or fit is None:
+        return "Too few steps to speak of a rate."
+    return f"One rate would explain only {max(0.0, fit.r2):.0%} of the curve: the factor changes from step to step."

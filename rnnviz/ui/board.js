@@ -1,0 +1,151 @@
+// The board: draws what Python sends, reports what a person does. No styling, no arithmetic on the data.
+
+let plotly = null;
+
+function script(address) {
+  plotly ??= new Promise((done, failed) => {
+    if (window.Plotly) return done(window.Plotly);
+    const tag = document.createElement("script");
+    tag.src = new URL(address, document.baseURI).href;
+    tag.onload = () => done(window.Plotly);
+    tag.onerror = failed;
+    document.head.append(tag);
+  });
+  return plotly;
+}
+
+// bytes: crc, length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
+function unpack(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const length = view.getUint32(4, true);
+  const start = 8 + length;
+  const numbers = new Float32Array(bytes.slice(start).buffer);
+  const cut = (offset, shape) => {
+    if (shape.length === 1) return numbers.subarray(offset, offset + shape[0]);
+    const size = shape.slice(1).reduce((a, b) => a * b, 1);
+    return Array.from({ length: shape[0] }, (_, i) => cut(offset + i * size, shape.slice(1)));
+  };
+  const revive = (key, value) => (value && value.$ ? cut(...value.$) : value);
+  const picture = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)), revive);
+  picture.rev = view.getUint32(0, true).toString(16);
+  return picture;
+}
+
+function build(root) {
+  root.innerHTML = `
+    <p class="rv-lead" role="status"></p><p class="rv-consequence"></p>
+    <div class="rv-figure" tabindex="0" role="group">
+      <div class="rv-plot" role="img"></div>
+      <div class="rv-equation"><p class="rv-heading"><b>The outlined cell</b> <span></span></p>
+        <div class="rv-terms" role="math"></div></div>
+    </div>`;
+  const find = (name) => root.querySelector(".rv-" + name);
+  return { root, lead: find("lead"), consequence: find("consequence"), figure: find("figure"), plot: find("plot"),
+    equation: find("equation"), terms: find("terms"), heading: find("heading").querySelector("span") };
+}
+
+function line(node, parts) {
+  node.replaceChildren(...parts.map(([text, role]) => {
+    if (!role) return document.createTextNode(text);
+    const strong = document.createElement("b");
+    strong.className = "rv-" + role;
+    strong.textContent = text;
+    return strong;
+  }));
+}
+
+// The address bar: one entry a picture; a slider replaces it, an example pushes a new one.
+function remember(board, picture) {
+  const address = new URL(document.location);
+  if (address.search.replace(/^\?/, "") === picture.link) {
+    board.pushes = picture.pushes;
+    return;
+  }
+  address.search = picture.link;
+  const push = board.pushes !== undefined && board.pushes !== picture.pushes;
+  history[push ? "pushState" : "replaceState"](history.state, "", address);
+  board.pushes = picture.pushes;
+}
+
+function listen(board) {
+  const say = (name, value) => board.component.setStateValue(name, value);
+  const select = (layer, step) => {
+    const [layers, steps] = board.picture.shape;
+    const cell = [Math.min(layers, Math.max(1, layer)), Math.min(steps, Math.max(1, step))];
+    board.picture.cell = cell;
+    say("cell", [...cell, Date.now()]);
+  };
+  board.plot.on("plotly_click", (event) => {
+    const point = event.points[0];
+    if (point.data.name === "grid") {
+      const numbers = point.customdata;
+      const layer = board.picture.says.opened || point.y;
+      select(layer, numbers[0]);
+      board.figure.focus({ preventScroll: true });
+    }
+  });
+  board.plot.on("plotly_relayout", (change) => {
+    const range = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    if (!board.picture.zooms) return;
+    if (change["xaxis.autorange"] || change["xaxis2.autorange"]) say("zoom", [0, 0]);
+    else if (range[0] !== undefined) say("zoom", range.map(Math.round));
+  });
+  const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
+  const key = (event) => {
+    const free = document.activeElement === document.body;
+    const move = moves[event.key];
+    if (!move || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!board.figure.contains(document.activeElement) && !(free && move[1])) return;
+    if (!board.picture.cell) return;
+    event.preventDefault();
+    select(board.picture.cell[0] + move[0], board.picture.cell[1] + move[1]);
+  };
+  const back = () => board.component.setTriggerValue("back", document.location.search.slice(0, 20000) || "?");
+  const measure = () => {
+    const width = Math.round(board.root.getBoundingClientRect().width);
+    if (width > 100 && Math.abs(width - board.picture.spec.layout.width) > 2) say("width", width);
+  };
+  document.addEventListener("keydown", key);
+  window.addEventListener("popstate", back);
+  let waiting = 0;
+  board.watch = new ResizeObserver(() => {
+    clearTimeout(waiting);
+    waiting = setTimeout(measure, 120);
+  });
+  board.watch.observe(board.root);
+  board.leave = () => {
+    document.removeEventListener("keydown", key);
+    window.removeEventListener("popstate", back);
+    board.watch.disconnect();
+  };
+}
+
+export function draw(component) {
+  const root = component.parentElement.querySelector(".rv-board");
+  const board = (root.board ??= build(root));
+  board.component = component;
+  const picture = unpack(component.data);
+  if (picture.rev === board.rev) return;
+  board.rev = picture.rev;
+  board.picture = picture;
+  for (const [role, colour] of Object.entries(picture.colours)) root.style.setProperty("--rv-" + role, colour);
+  line(board.lead, picture.lead);
+  line(board.consequence, picture.consequence);
+  board.plot.setAttribute("aria-label", picture.alt);
+  board.figure.setAttribute("aria-label", picture.says.keys);
+  board.figure.style.height = picture.spec.layout.height + "px";
+  board.equation.hidden = !picture.equation;
+  if (picture.equation) {
+    board.equation.style.top = picture.spec.layout.meta.equation_top + "px";
+    board.heading.textContent = picture.equation.heading + (picture.equation.remark ? "  ·  " + picture.equation.remark : "");
+    board.terms.innerHTML = picture.equation.html;
+    board.terms.setAttribute("aria-label", picture.equation.text);
+  }
+  remember(board, picture);
+  script(picture.plotly).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
+    { displayModeBar: false, doubleClick: "reset", showTips: false, responsive: false })).then(() => {
+    if (!board.leave) listen(board);
+    root.dataset.rev = picture.rev;
+  }, () => component.setStateValue("failed", true));
+  return undefined;
+}

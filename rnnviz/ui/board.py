@@ -1,0 +1,125 @@
+"""The board: sentence, delta grid, tracks and equation as one component that redraws in place.
+
+Python builds the whole picture; the component receives it as one packed bytes value and draws it with Plotly.react
+on the same node, so the zoom stays and nothing blinks. Where it cannot load, the same figure goes through st.plotly_chart.
+"""
+
+import json
+import zlib
+from importlib.resources import files
+
+import numpy as np
+import streamlit as st
+
+from ..figures import THEMES
+from ..formulas import to_html, to_latex
+from . import server
+
+HERE = files("rnnviz.ui")
+
+
+def pack(value):
+    """JSON with its arrays behind it, as bytes: the length of the JSON, the JSON padded to 8, the arrays.
+
+    An array (float32, any shape) stands in the JSON as {"$": [offset in numbers, shape]}.
+    """
+    arrays, size = [], 0
+
+    def put_away(array):
+        nonlocal size
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{type(array).__name__} in the specification")
+        flat = np.ascontiguousarray(array, dtype=np.float32)
+        arrays.append(flat)
+        place = {"$": [size, list(flat.shape)]}
+        size += flat.size
+        return place
+
+    head = json.dumps(value, default=put_away, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    head += b" " * (-len(head) % 4)
+    return b"".join([len(head).to_bytes(4, "little"), head, *(a.tobytes() for a in arrays)])
+
+
+def payload(picture):
+    """The packed picture; `rev` names its content, and the node shows it once drawn."""
+    value = {
+        "spec": picture.spec,
+        "lead": picture.sentence.lead,
+        "consequence": picture.sentence.consequence,
+        "alt": picture.sentence.text,
+        "equation": None if picture.equation is None else {
+            "heading": picture.equation.heading, "remark": picture.equation.remark, "html": to_html(picture.equation),
+            "text": picture.equation.text},
+        "says": picture.says,
+        "colours": colours(picture.theme),
+        "cell": picture.cell,
+        "shape": picture.shape,
+        "zooms": picture.zooms,
+        "link": picture.link,
+        "pushes": picture.pushes,
+        "plotly": server.address("plotly.js"),
+    }
+    packed = pack(value)
+    return zlib.crc32(packed).to_bytes(4, "little") + packed
+
+
+def colours(theme):
+    """The roles that the component's style sheet uses, as CSS custom properties."""
+    t = THEMES[theme]
+    return {"ink": t.ink, "second": t.second, "page": t.page, "hairline": t.hairline, "space": t.space, "time": t.time,
+            "fades": t.fades, "holds": t.holds, "grows": t.grows}
+
+
+def loader():
+    """The few lines that travel with every update: fetch the module once, then hand it each update."""
+    return f"""
+const address = new URL({json.dumps(server.address("board.js"))}, document.baseURI).href;
+export default function (component) {{
+  component.parentElement.rnnviz ??= import(address);
+  component.parentElement.rnnviz.then(
+    (board) => board.draw(component),
+    () => component.setStateValue("failed", true));
+}}
+"""
+
+
+@st.cache_resource(show_spinner=False)
+def sources():
+    """Script loader and style sheet, read once a process."""
+    return loader(), HERE.joinpath("board.css").read_text()
+
+
+def mount(picture, on, on_points):
+    """Show a picture. on: callbacks by event name. Falls back to Streamlit's own chart where the component failed."""
+    if not st.session_state.get("board_failed"):
+        try:
+            js, css = sources()
+            component = st.components.v2.component("rnnviz_board", js=js, css=css, html='<div class="rv-board"></div>',
+                                                   isolate_styles=False)
+            component(key="board", data=payload(picture), height="content",
+                      **{f"on_{name}_change": callback for name, callback in on.items()})
+            return
+        except (AttributeError, FileNotFoundError):  # a Streamlit without components v2, or a server without our files
+            st.session_state.board_failed = True
+    plain(picture, on_points)
+
+
+def plain(picture, on_points):
+    """The same figure, sentence and equation through Streamlit's own elements."""
+    st.markdown("## " + "".join(text for text, _ in picture.sentence.lead))
+    st.caption("".join(text for text, _ in picture.sentence.consequence))
+    spec = picture.spec
+    if picture.cell is not None:
+        grid = spec["data"][0]
+        middle = (grid["x"][1:] + grid["x"][:-1]) / 2
+        xs, ys = np.meshgrid(middle, grid["y"])
+        spec = {**spec, "data": [*spec["data"], dict(
+            type="scatter", mode="markers", x=xs.ravel(), y=ys.ravel(), marker=dict(symbol="square", size=16, opacity=0),
+            hoverinfo="skip", xaxis="x", yaxis="y", name="cells to click")]}
+    layout = {k: v for k, v in spec["layout"].items() if k not in ("width", "template", "meta")}
+    st.plotly_chart({"data": spec["data"], "layout": {**layout, "autosize": True}}, theme=None, key="plain_board",
+                    on_select=on_points, selection_mode="points", config={"displayModeBar": False})
+    if picture.equation is not None:
+        st.caption(f"The outlined cell: {picture.equation.heading} {picture.equation.remark}")
+        t = THEMES[picture.theme]
+        st.latex(to_latex(picture.equation, {"space": t.space, "time": t.time}))

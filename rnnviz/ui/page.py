@@ -1,0 +1,208 @@
+"""The page: the experiment in, its run, the picture out."""
+
+import logging
+from dataclasses import dataclass, replace
+from importlib.resources import files
+
+import numpy as np
+import streamlit as st
+
+from ..bptt import backward
+from ..experiment import EXAMPLES, MAX_T, example_of, from_link, problem, run, to_link, value_problem
+from ..figures import flow_spec
+from ..figures.flow import EQUATION
+from ..flow import OK, Flow, Neurons, neurons, read
+from ..formulas import NOTATIONS, cell
+from ..sentences import Sentence, flow
+from ..windows import full
+from . import board, controls, state
+
+WIDTH = 1064  # px of the board until the browser has said its own
+KEYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """All that the board shows, ready to draw."""
+
+    spec: dict
+    sentence: Sentence
+    equation: object
+    says: dict
+    theme: str
+    cell: tuple | None
+    shape: tuple
+    zooms: bool
+    link: str
+    pushes: int
+
+
+def show():
+    """One run of the script. Anything unexpected becomes one sentence with a short code, and a line in the log."""
+    st.set_page_config("rnnviz", layout="wide", initial_sidebar_state="expanded")
+    st.html(files("rnnviz.ui").joinpath("page.css"))
+    try:
+        body()
+    except Exception as error:  # noqa: BLE001  the one boundary around the page
+        code = f"{abs(hash((type(error).__name__, str(error)))) % 0xFFFF:04X}"
+        logging.getLogger("rnnviz").exception("page error %s", code)
+        st.error(f"Something went wrong while drawing this picture (code {code}). Choose an example to go on.")
+
+
+def body():
+    state.begin()
+    controls.sidebar()
+    top_row()
+    experiment, trouble = settled()
+    for note in (*st.session_state.pop("notes", ()), *([trouble] if trouble else ())):
+        st.info(note)
+    board.mount(picture(experiment), EVENTS, on_points)
+
+
+def settled():
+    """(the experiment to draw, why it is not the one on the controls): the last good one stays when a new one will not run."""
+    try:
+        wanted = state.experiment()
+        trouble = problem(wanted)
+    except ValueError as reason:
+        wanted, trouble = None, f"{reason}."
+    if not trouble:
+        st.session_state.good = wanted
+        return wanted, None
+    good = st.session_state.get("good") or EXAMPLES["Vanishing"]
+    st.session_state.good = good
+    return good, f"{trouble} The picture shows the last setting that works."
+
+
+def top_row():
+    """Examples, and the menu of how the picture is read."""
+    try:
+        st.session_state.example = example_of(state.experiment())
+    except ValueError:
+        st.session_state.example = None
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.pills("Examples", list(EXAMPLES), key="example", on_change=choose_example, label_visibility="collapsed")
+        controls.reading()
+
+
+def choose_example():
+    name = st.session_state.example
+    if name in EXAMPLES:
+        state.put(EXAMPLES[name], push=True)
+
+
+def picture(experiment):
+    """The Picture of an experiment, on this visitor's screen."""
+    session = st.session_state
+    theme = st.context.theme.type or "light"
+    drawn = computed(experiment)
+    reading = drawn.reading
+    chosen = outlined(experiment, reading)
+    spec = flow_spec(
+        reading, cell=chosen, theme=theme, width=session.get("width", WIDTH), decades=experiment.decades,
+        opened=drawn.opened, zoom=session.get("zoom"), equation_gap=EQUATION)
+    notation = NOTATIONS[experiment.notation]
+    return Picture(
+        spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
+        dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
+        theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T), reading.T > 400,
+        to_link(experiment), session.get("pushes", 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What the last run left: readings only, none of its big arrays."""
+
+    key: tuple
+    reading: Flow
+    opened: Neurons | None
+    sentence: Sentence
+
+
+def computed(experiment):
+    """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
+    key = (experiment.recipe, experiment.quantity, experiment.open)
+    drawn = st.session_state.get("drawn")
+    if drawn is None or drawn.key != key:
+        result = run(experiment, checkpoint)
+        reading = read(result, experiment.quantity)
+        opened = None
+        if 1 <= experiment.open <= reading.L and reading.overflow is None:
+            opened = neurons(result, reading, experiment.open - 1)
+        drawn = Drawn(key, reading, opened, flow(reading, uncut(result, reading)))
+        st.session_state.drawn = drawn
+    return drawn
+
+
+def checkpoint():
+    """Called by the core every few milliseconds of work: looking into the session lets Streamlit stop a superseded run."""
+    st.session_state.get("settings")
+
+
+def uncut(result, reading):
+    """log10 of what would reach layer 1, step 1 if nothing were cut; None where nothing is, or where that is no number."""
+    if result.backward is None or reading.reached.all():
+        return None
+    whole = backward(result.network, result.sequence, result.forward, full(reading.T), checkpoint=checkpoint)
+    there = read(replace(result, windows=full(reading.T), backward=whole), reading.quantity)
+    return float(there.log_ratio[0, 0]) if there.state[0, 0] == OK else None
+
+
+def outlined(experiment, reading):
+    """(layer, step), from 0: the chosen cell inside the grid, else one in the middle of what is reached."""
+    if reading.overflow is not None:
+        return None
+    layer = min(experiment.layer, reading.L) or 1
+    if experiment.step:
+        return layer - 1, min(experiment.step, reading.T) - 1
+    steps = np.flatnonzero(reading.reached)
+    return layer - 1, int(steps[(len(steps) - 1) // 2])
+
+
+# What the board reports.
+
+
+def on_cell():
+    value = reported("cell")
+    if isinstance(value, (list, tuple)) and len(value) >= 2:
+        for name, number in zip(("layer", "step"), value, strict=False):
+            if value_problem(name, number) is None:
+                state.change(**{name: number})
+
+
+def on_width():
+    width = reported("width")
+    if isinstance(width, int) and 200 <= width <= 4000:
+        st.session_state.width = width
+
+
+def on_zoom():
+    value = reported("zoom")
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, int) for v in value):
+        low, high = (min(max(v, 0), MAX_T) for v in value)
+        st.session_state.zoom = (low, high) if 0 < low < high else None
+
+
+def on_back():
+    """Back or Forward in the browser: the picture of the address that is shown now."""
+    query = reported("back")
+    if isinstance(query, str):
+        experiment, st.session_state.notes = from_link(query)
+        state.put(experiment)
+
+
+def on_failed():
+    st.session_state.board_failed = True
+
+
+def on_points():
+    points = st.session_state.plain_board.selection.points
+    if points:  # a second click clears the selection: the last cell stays
+        state.change(layer=int(points[0]["y"]), step=max(1, round(points[0]["x"])))
+
+
+def reported(name):
+    return getattr(st.session_state.get("board"), name, None)
+
+
+EVENTS = {"cell": on_cell, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}

@@ -1,0 +1,64 @@
+"""The settings of one visitor: link in, widgets, link out.
+
+`settings` in the session holds every field of Experiment, shown or not; each widget writes its field there, and
+everything that replaces several at once (an example, Back, a link) goes through `put`.
+"""
+
+import streamlit as st
+
+from ..experiment import CONTROLS, Experiment, from_link, hand_weights
+
+
+def widget_key(name):
+    return f"w_{name}"
+
+
+def begin():
+    """Read the link, once a session: the settings it names, and notes on what was changed."""
+    if "settings" not in st.session_state:
+        experiment, notes = from_link(st.query_params.to_dict())
+        st.session_state.notes = notes
+        put(experiment)
+
+
+def put(experiment, *, push=False):
+    """Set every control to an experiment. push: the browser's Back is to return to the picture before."""
+    session = st.session_state
+    session.settings = {name: getattr(experiment, name) for name in CONTROLS}
+    for name, value in session.settings.items():
+        session[widget_key(name)] = value
+    for key in [key for key in session if str(key).startswith("hand_")]:
+        del session[key]
+    session.long = experiment.T > 200
+    session.pop("zoom", None)
+    if push:
+        session.pushes = session.get("pushes", 0) + 1
+
+
+def get(name):
+    return st.session_state.settings[name]
+
+
+def change(**values):
+    """Set some fields, and their widgets."""
+    for name, value in values.items():
+        st.session_state.settings[name] = value
+        st.session_state[widget_key(name)] = value
+
+
+def take(name, value):
+    """A widget's value into the settings."""
+    st.session_state.settings[name] = value
+
+
+def experiment():
+    """The Experiment that the controls describe. Raises ValueError with a sentence if a field is out of range."""
+    return Experiment(**st.session_state.settings)
+
+
+def hand():
+    """The weights by hand as the number fields show them."""
+    try:
+        return hand_weights(experiment())
+    except ValueError:
+        return ()
