@@ -16,6 +16,8 @@ second to last, (.., T, n).
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from .windows import full
 
 MULTIPLY_ADDS_PER_CHECK = 20_000_000  # about 5 ms of work on one slow core
 STEPS_PER_CHECK = 2_000
+NUMBERS_IN_CACHE = 16_384  # 128 KB: what is elementwise over all steps is done in blocks that a core keeps near
 NUMBERS_AT_ONCE = 4_000_000  # of one layer's delta over lanes, steps and units: 32 MB
 
 
@@ -109,8 +112,8 @@ def forward(network, sequence, checkpoint=nothing):
             below = state[1:, ..., :layer.n]
         o = below if network.W_out is None else _times(below, _T(network.W_out), checkpoint) + network.b_out
         y, loss, slope_out = LOSSES[sequence.loss](_time_second(o), sequence.target)
+        overflow = _first_overflow(states)
     scored = sequence.scored
-    overflow = _first_overflow(states)
     return Forward(
         tuple(freeze(_time_second(z)) for z in zs),
         tuple(freeze(_time_second(state)) for state in states),
@@ -123,27 +126,29 @@ def forward(network, sequence, checkpoint=nothing):
 
 def _layer_forward(layer, below, checkpoint):
     """z (T, .., saved*n) and state (T+1, .., states*n) of one layer under the inputs below (T, .., n_below)."""
-    cell = CELLS[layer.cell]
-    T, n = len(below), layer.n
+    cell, T, n = CELLS[layer.cell], len(below), layer.n
     given = (below, layer.W_S, layer.b, layer.h_0) + ((layer.W_T,) if layer.recurrent else ())
     kind = np.result_type(*given)  # float64, or complex128 during a complex step
-    a_S = _times(below, _T(layer.W_S).astype(kind, copy=False), checkpoint)
+    lead = np.broadcast_shapes(below.shape[1:-1], layer.W_S.shape[:-2])
+    a_S, state = _together(kind, (T, *lead, cell.gates * n), (T + 1, *lead, cell.states * n))
+    z = a_S if cell.saved == cell.gates else np.empty((T, *lead, cell.saved * n), kind)  # a_S becomes z in place
+    _times(below, _T(layer.W_S), checkpoint, out=a_S)
     a_S += layer.b
-    state = np.empty((T + 1, *a_S.shape[1:-1], cell.states * n), kind)
-    z = np.empty((T, *a_S.shape[1:-1], cell.saved * n), kind)
     state[0] = layer.h_0
     if not layer.recurrent:
-        cell.step(a_S, 0.0, None, z, state[1:])
+        for steps in _blocks(a_S, checkpoint):
+            cell.step(a_S[steps], 0.0, None, z[steps], state[1:][steps])
         return z, state
 
     a_T = np.empty(a_S.shape[1:], kind)
-    W_T_transposed, product = _T(layer.W_T), _step_product(layer.W_T, a_T)
-    step, every = cell.step, _steps_between_checks(layer.W_T, a_T)
-    for t in range(T):
+    product, step = _step_product(layer.W_T, a_T), cell.step
+    every = _steps_between_checks(layer.W_T, a_T)
+    rows = zip(a_S, state[..., :n], state, z, state[1:], strict=False)
+    for t, (a_S_t, h_before, before, z_t, after) in enumerate(rows):
         if t % every == 0:
             checkpoint()
-        product(state[t, ..., :n], W_T_transposed, a_T)
-        step(a_S[t], a_T, state[t], z[t], state[t + 1])
+        product(h_before, a_T)
+        step(a_S_t, a_T, before, z_t, after)
     return z, state
 
 
@@ -169,10 +174,10 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
     states = [_time_first(state) for state in trace.state]
     slopes = [
-        CELLS[layer.cell].slopes(_time_first(z), state[:-1])
+        _slopes(layer, _time_first(z), state[:-1], checkpoint)
         for layer, z, state in zip(network.layers, trace.z, states, strict=True)
     ]
-    if not per_pass:
+    if not per_pass and windows.P > 1:
         windows = windows.merged()
     owner = _lanes(windows, own=per_pass)
     at_once = max(1, NUMBERS_AT_ONCE // (sent[..., 0].size * max(network.widths)))
@@ -221,16 +226,21 @@ def _all_layers(network, sent, slopes, owner, windows, per_pass, checkpoint):
     if one_lane:
         enters, goes_on = enters[:, 0], goes_on[:, 0]
     else:
-        sent = sent[:, None]
-    from_space = sent if enters.all() and one_lane else np.where(_column(enters, sent), sent, 0.0)
-    cells, dh_0 = [], []
+        sent, slopes = sent[:, None], [slope[:, None] for slope in slopes]  # every pass sees the same
+    lead = (*enters.shape, *sent.shape[enters.ndim:-1])
+    cells, dh_0, above, delta = [], [], None, None
     for layer, slope in zip(reversed(network.layers), reversed(slopes), strict=True):
-        delta, grad_h, from_time, entry = _layer_backward(layer, from_space, slope, goes_on, checkpoint)
-        arrays = [delta, grad_h, from_space, from_time]
+        n, gates = layer.n, CELLS[layer.cell].gates
+        arrays = _together(float, (*lead, gates * n), (*lead, n), (*lead, n), (*lead, n))
+        from_space = arrays[2]
+        if above is None:
+            from_space[...] = np.where(_column(enters, sent), sent, 0.0)
+        else:
+            _times(delta, above.W_S, checkpoint, out=from_space)
+        entry = _layer_backward(layer, slope, goes_on, *arrays, checkpoint)
         cells.append(arrays if one_lane or per_pass else [array.sum(axis=1) for array in arrays])
         dh_0.append(entry if one_lane else entry.sum(axis=0))
-        if layer is not network.layers[0]:
-            from_space = _times(delta, layer.W_S, checkpoint)
+        above, delta = layer, arrays[0]
     return cells[::-1], dh_0[::-1]
 
 
@@ -250,40 +260,50 @@ def _joined(parts):
     return cells, [sum(entries) for entries in zip(*(dh_0 for _, dh_0 in parts), strict=True)]
 
 
-def _layer_backward(layer, from_space, slope, goes_on, checkpoint):
-    """delta, grad_h, from_time of one layer, each (T, .., n), and dC/dh_0 (.., states*n), from what comes through space."""
-    cell, T, n = CELLS[layer.cell], len(from_space), layer.n
-    if from_space.ndim > slope.ndim:  # a lane axis: every pass sees the same slopes
-        slope = slope[:, None]
-    delta = np.empty((*from_space.shape[:-1], cell.gates * n))
-    entry = np.zeros((*from_space.shape[1:-1], cell.states * n))
+def _layer_backward(layer, slope, goes_on, delta, grad_h, from_space, from_time, checkpoint):
+    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n)."""
+    cell, T, n = CELLS[layer.cell], len(delta), layer.n
+    entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
-        cell.pullback(from_space, None, slope, delta)
-        return delta, from_space, np.zeros_like(from_space), entry
+        for steps in _blocks(delta, checkpoint):
+            grad_h[steps], from_time[steps] = from_space[steps], 0.0
+            cell.pullback(grad_h[steps], None, slope[steps], delta[steps])
+        return entry
 
-    from_time, grad_h = np.empty_like(from_space), np.empty_like(from_space)
-    W_T, pullback, product = layer.W_T, cell.pullback, _step_product(layer.W_T, entry)
-    breaks = (~goes_on).reshape(T, -1).any(axis=1).tolist()  # steps after which some lane starts a new pass
-    carry, every = None, _steps_between_checks(W_T, entry)
-    for t in range(T - 1, -1, -1):
-        if t % every == 0:
+    product, pullback, add = _step_product(_T(layer.W_T), entry), cell.pullback, np.add
+    every = _steps_between_checks(layer.W_T, entry)
+    breaks = (~goes_on).reshape(T, -1).any(axis=1).tolist()  # steps after which some lane starts a new pass, or none
+    backwards = (array[::-1] for array in (from_space, from_time, grad_h, slope, delta))
+    delta_after = carry = None
+    for t, space, time, grad, slope_t, delta_t in zip(range(T - 1, -1, -1), *backwards, strict=True):
+        if (T - 1 - t) % every == 0:
             checkpoint()
-        if t < T - 1:
-            product(delta[t + 1], W_T, from_time[t])
+        if delta_after is not None:
+            product(delta_after, time)
             if carry is not None:
-                from_time[t] += carry[..., :n]
-            if breaks[t]:
-                from_time[t][~goes_on[t]] = 0.0
-                if carry is not None:
-                    carry[~goes_on[t]] = 0.0
-        else:
-            from_time[t] = 0.0
-        np.add(from_space[t], from_time[t], out=grad_h[t])
-        carry = pullback(grad_h[t], carry, slope[t], delta[t])
-    entry[..., :n] = _times(delta[0], W_T)
+                time += carry[..., :n]
+        if breaks[t]:
+            time[~goes_on[t]] = 0.0
+            if carry is not None:
+                carry[~goes_on[t]] = 0.0
+        add(space, time, grad)
+        carry = pullback(grad, carry, slope_t, delta_t)
+        delta_after = delta_t
+    entry[..., :n] = _times(delta[0], layer.W_T)
     if carry is not None:
         entry += carry
-    return delta, grad_h, from_time, entry
+    return entry
+
+
+def _slopes(layer, z, state, checkpoint):
+    """What the cell's pullback needs at every step, (T, .., m), from z and the states before each step."""
+    slopes = None
+    for steps in _blocks(z, checkpoint):
+        part = CELLS[layer.cell].slopes(z[steps], state[steps])
+        if slopes is None:
+            slopes = np.empty((len(z), *part.shape[1:]))
+        slopes[steps] = part
+    return slopes
 
 
 def _lanes(windows, own):
@@ -307,17 +327,21 @@ def _T(W):
     return np.swapaxes(W, -1, -2)
 
 
-def _times(rows, W, checkpoint=nothing):
-    """rows (T, .., n) times W (n, m): one product for all steps, in blocks between two checkpoints."""
+def _times(rows, W, checkpoint=nothing, out=None):
+    """rows (T, .., n) times W (n, m), into `out` if given: one product for all steps, in blocks between two checkpoints."""
     if W.ndim > 2:
-        return np.matmul(rows[..., None, :], W)[..., 0, :]
-    flat = rows.reshape(-1, rows.shape[-1])
-    out = np.empty((len(flat), W.shape[1]), np.result_type(rows, W))
+        if out is None:
+            return np.matmul(rows[..., None, :], W)[..., 0, :]
+        np.matmul(rows[..., None, :], W, out=out[..., None, :])
+        return out
+    if out is None:
+        out = np.empty((*rows.shape[:-1], W.shape[1]), np.result_type(rows, W))
+    flat, flat_out = rows.reshape(-1, rows.shape[-1]), out.reshape(-1, out.shape[-1])
     block = max(1, MULTIPLY_ADDS_PER_CHECK // W.size)
     for i in range(0, len(flat), block):
         checkpoint()
-        np.matmul(flat[i:i + block], W, out=out[i:i + block])
-    return out.reshape(*rows.shape[:-1], W.shape[1])
+        np.matmul(flat[i:i + block], W, out=flat_out[i:i + block])
+    return out
 
 
 def _outer(delta, h, W, checkpoint):
@@ -340,12 +364,22 @@ def _sum_to(delta, W):
 
 
 def _step_product(W, rows):
-    """The product of one step's rows with W or W^T, written into `out`: np.dot is the quickest call there is."""
+    """product(v, out) writes W v for one step's rows v: the method `dot` is the quickest call there is."""
     if W.ndim > 2:
-        return lambda v, W, out: np.matmul(v[..., None, :], W, out=out[..., None, :])
-    if rows.ndim > 2:
-        return lambda v, W, out: np.dot(v.reshape(-1, v.shape[-1]), W, out.reshape(-1, out.shape[-1]))
-    return np.dot
+        return lambda v, out: np.matmul(W, v[..., None], out=out[..., None])
+    if rows.ndim > 1:
+        W_T = _T(W)
+        return lambda v, out: np.dot(v.reshape(-1, v.shape[-1]), W_T, out.reshape(-1, out.shape[-1]))
+    return _aligned(W).dot
+
+
+def _aligned(W):
+    """A copy of W, row by row, from the start of a cache line: a product with it every step is a sixth faster."""
+    room = np.empty(W.size + 8, W.dtype)
+    start = -room.ctypes.data % 64 // W.itemsize
+    copy = room[start:start + W.size].reshape(W.shape)
+    copy[...] = W
+    return copy
 
 
 def _steps_between_checks(W, rows):
@@ -360,12 +394,27 @@ def _inputs(network, sequence):
     return x.reshape(len(x), *(1,) * missing, *x.shape[1:])
 
 
+def _together(kind, *shapes):
+    """Empty arrays of these shapes in one piece of memory: from 4 MB, NumPy asks for pages that are large, and few."""
+    ends = list(accumulate(map(prod, shapes)))
+    piece = np.empty(ends[-1], kind)
+    return [piece[i:j].reshape(shape) for i, j, shape in zip([0, *ends], ends, shapes, strict=False)]
+
+
+def _blocks(rows, checkpoint):
+    """Slices of steps, together all of them, that a core can keep near, a checkpoint before each."""
+    block = max(1, NUMBERS_IN_CACHE * len(rows) // rows.size)
+    for t in range(0, len(rows), block):
+        checkpoint()
+        yield slice(t, t + block)
+
+
 def _time_first(array):
-    return np.moveaxis(array, -2, 0)
+    return array if array.ndim == 2 else np.moveaxis(array, -2, 0)
 
 
 def _time_second(array):
-    return np.moveaxis(array, 0, -2)
+    return array if array.ndim == 2 else np.moveaxis(array, 0, -2)
 
 
 def _column(mask, like):

@@ -68,7 +68,7 @@ class Experiment:
     input_scale: float = real(1.0, 0.0, 6.0, 0.05, "Input scale", "Multiplies every matrix W_S between layers.", "Weights")
     bias: float = real(0.0, -3.0, 3.0, 0.05, "Bias", "The bias b of every unit.", "Weights")
     init: str = choice("orthogonal", (*INITS, BY_HAND), "Start from", "How W_T is drawn before g scales it.", "Weights")
-    seed: int = whole(0, 0, 9999, "Seed", "The same seed draws the same picture.", "Weights")
+    seed: int = whole(1066, 0, 9999, "Seed", "The same seed draws the same picture.", "Weights")
     hand: str = words("", 400, "Weights by hand",
                       'One group a layer, from the input upwards: "W_S W_T b", groups separated by commas.', "Weights")
     T: int = whole(30, 1, MAX_T, "Steps T", "Length of the sequence.", "Sequence")
@@ -402,13 +402,14 @@ def mend(experiment):
 
 EXAMPLES = MappingProxyType({
     "Vanishing": Experiment(),
-    "Exploding": Experiment(cell="relu", g=1.75, init="Gaussian"),
-    "Edge": Experiment(g=1.0, input_scale=0.15),
-    "Saturated": Experiment(g=1.2, input_scale=4.0),
-    "Dead ReLU": Experiment(cell="relu", width=6, g=0.9, input_scale=1.2),
+    "Exploding": Experiment(cell="relu", g=1.75, init="Gaussian", seed=127),
+    "Edge": Experiment(g=1.05, input_scale=0.5, task="sine", seed=91),
+    "Saturated": Experiment(g=1.3, input_scale=5.0, seed=269),
+    "Dead ReLU": Experiment(cell="relu", width=5, g=0.9, input_scale=1.2, bias=-0.2, seed=90),
     "Cut too early": Experiment(g=0.95, input_scale=0.5, cut=True, tau_max=8),
-    "Identity start": Experiment(cell="relu", g=1.0, input_scale=0.3, init="identity"),
-    BY_HAND.capitalize(): Experiment(depth=2, width=1, init=BY_HAND, hand="0.9 0.8 0, 0.9 0.7 0", T=6, readout="none"),
+    "Identity start": Experiment(cell="relu", depth=1, g=1.0, input_scale=0.3, init="identity", seed=109),
+    "By hand": Experiment(depth=2, width=1, init=BY_HAND, hand="0.9 0.8 0, 0.9 -0.7 0", T=6, readout="none", task="sine",
+                          seed=1),
 })
 
 

@@ -136,9 +136,9 @@ class Flow:
 def norms(rows):
     """(T,) Euclidean norms of rows (T, n), right from 1e-308 to 1e308, where squares alone would die at 1e-154."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        squares = np.einsum("tn,tn->t", rows, rows)
+        squares = np.vecdot(rows, rows)
         result = np.sqrt(squares)
-        odd = np.flatnonzero(~((squares > 1e-280) & (squares < 1e300)))
+        odd = (~((squares > 1e-280) & (squares < 1e300))).nonzero()[0]
         if len(odd):
             some = rows[odd]
             peak = np.abs(some).max(axis=1)

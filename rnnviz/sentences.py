@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
-from .numbers import from_log, number
+from .numbers import from_log, number, significant
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def _arriving(reading):
 def _by_hand(reading):
     value = reading.value[reading.quantity][0, 0] / _signed_reference(reading)
     return Sentence(
-        parts(f"The loss sends in {number(_signed_reference(reading))}. ",
-              (number(reading.value[reading.quantity][0, 0]), word(abs(value))), " arrives at layer 1, step 1."),
+        parts(f"The loss sends in {significant(_signed_reference(reading))}. ",
+              (significant(reading.value[reading.quantity][0, 0]), word(abs(value))), " arrives at layer 1, step 1."),
         parts("Small enough to check by hand: every number in the grid is one cell of the derivation."),
     )
 

@@ -30,6 +30,8 @@ class Sequence:
         x = array("x", self.x, (None, None))
         T = x.shape[-2]
         target = array("target", self.target, (T, None))
+        if target.shape[:-2] not in ((), x.shape[:-2]):
+            raise ValueError(f"target has shape {target.shape}; its batch must be that of x, {x.shape[:-2]}, or none")
         scored = np.arange(T) == T - 1 if self.scored is None else np.array(self.scored)
         if scored.shape != (T,) or scored.dtype != bool:
             raise ValueError(f"scored must be {T} truth values, one a step")
@@ -68,7 +70,7 @@ def sigmoid_cross_entropy(o, target):
     size = np.where(o.real < 0, -o, o)
     e = np.exp(-size)
     y = np.where(o.real < 0, e, 1.0) / (1.0 + e)
-    loss = np.where(o.real > 0, o, 0.0) - o * target + np.log1p(e)
+    loss = np.where(o.real < 0, 0.0, o) - o * target + np.log1p(e)
     return y, loss.sum(axis=-1), y - target
 
 
@@ -78,7 +80,7 @@ def softmax_cross_entropy(o, target):
     e = np.exp(shifted)
     total = e.sum(axis=-1, keepdims=True)
     y = e / total
-    loss = (target * (np.log(total) - shifted)).sum(axis=-1)
+    loss = np.where(target == 0, 0.0, target * (np.log(total) - shifted)).sum(axis=-1)  # 0 * inf is 0 here
     return y, loss, y - target
 
 
@@ -195,8 +197,8 @@ def sequence(task, T, *, scored=None, loss=None, text="hello world ", seed=0):
     """
     if task not in TASKS:
         raise ValueError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
-    if T < 1:
-        raise ValueError(f"T is {T}; it must be at least 1")
+    if isinstance(T, bool) or not isinstance(T, int | np.integer) or T < 1:
+        raise ValueError(f"T is {T!r}; it must be a whole number from 1")
     if TASKS[task].uses_text and not text:
         raise ValueError("text is empty; it must hold at least one character")
     x, target = TASKS[task].make(T, np.random.default_rng([seed, 3]), text)

@@ -22,7 +22,7 @@ def array(name, value, shape, *, lead=True):
     tail = made.shape[made.ndim - len(shape):] if made.ndim >= len(shape) else None
     fits = tail is not None and all(n >= 1 and (want is None or n == want) for n, want in zip(tail, shape, strict=True))
     if not fits or (not lead and made.ndim != len(shape)):
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        wanted = ", ".join("1 or more" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} has shape {made.shape}; it must be ({wanted})")
     if not np.isfinite(made).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(made))[0])

@@ -101,7 +101,7 @@ def truncated(T, tau_max, tau_b):
     ends = np.arange(tau_b - 1, T, tau_b, dtype=np.intp) if tau_b <= T else np.array([], dtype=np.intp)
     last = ends if len(ends) and ends[-1] == T - 1 else np.append(ends, T - 1)
     previous = np.append(-1, last[:-1])
-    first = np.maximum(0, last - tau_max + 1)
+    first = np.maximum(0, last - min(tau_max, T) + 1)
     return Windows(T, first, np.maximum(previous + 1, first), last)
 
 

@@ -161,7 +161,7 @@ class _Board:
 
     def note(self, text, px_x, px_y, *, x="right", colour=None, size=SIZE, **more):
         """A text at px_x from the plot's right edge (x="right") or from the figure's left edge (x="left")."""
-        at = dict(x=1, xanchor="right", xshift=px_x) if x == "right" else dict(x=0, xanchor="left", xshift=px_x - LEFT)
+        at = dict(x=1, xanchor="right", xshift=px_x) if x == "right" else dict(x=0, xanchor="left", xshift=px_x - LEFT - 2)
         self.notes.append(dict(
             text=text, showarrow=False, xref="paper", yref="paper", y=self.paper(px_y), yanchor="middle",
             font=dict(size=size, color=colour or self.theme.ink), **{**at, **more}))
@@ -333,7 +333,7 @@ class _Board:
             if not r.reference > 0:
                 words = "the loss sends in nothing"
             else:
-                words = f"the loss sends in {number(self.entering()) if r.scalar else '1'}, which flows back"
+                words = f"the loss sends in {significant(self.entering()) if r.scalar else '1'}, which flows back"
             self.notes.append(dict(
                 text=f"⟵  {words}" if late else f"{words}  ⟵", x=x, xref="x", yref="paper", y=self.paper(y), showarrow=False,
                 xanchor="right" if late else "left", xshift=-20 if late else 20, yanchor="middle",
@@ -400,8 +400,7 @@ class _Board:
         along = [tail, tip + head, tip + head, tip, tip + head, tip + head, tail]
         across = [w, w, wing, 0.0, -wing, -w, -w]
         points = [(c, a) if up else (a, c) for a, c in zip(along, across, strict=True)]
-        # Plotly measures px along y downwards from the anchor
-        path = "M" + "L".join(f"{px:.1f},{-py if up else py:.1f}" for px, py in points) + "Z"
+        path = "M" + "L".join(f"{px:.1f},{py:.1f}" for px, py in points) + "Z"  # px, y upwards from the anchor
         self.shapes.append(dict(type="path", path=path, xref="x", yref="y", xsizemode="pixel", ysizemode="pixel", xanchor=x,
                                 yanchor=y, fillcolor=ink, line=dict(width=2, color=self.theme.page), layer="above"))
 
@@ -477,10 +476,12 @@ class _Board:
         loss = int(np.flatnonzero(r.scored)[0])
         start = 0.0 if r.quantity == "grad_h" else float(np.log10(r.max_slope))
         slope = float(np.log10(r.ceiling))
-        t = np.array([0, loss])
+        t = np.array([int(np.flatnonzero(r.reached)[0]), loss])
+        if t[0] >= loss:
+            return
         y = start + slope * (loss - t)
         self.line((t + 1).tolist(), y.tolist(), self.theme.third, 1.5, dash="dot", name="ceiling")
-        first = self.columns.first[0]
+        first = max(self.columns.first[0], t[0])
         at = first + 0.02 * (self.columns.last[-1] - first)
         height = start + slope * (loss - at)
         if height > low:

@@ -20,7 +20,8 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
 
 def sidebar():
     with st.sidebar:
-        st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
+        st.markdown("### rnnviz")
+        st.caption("where the gradient goes in a recurrent net")
         network()
         weights()
         sequence()
@@ -29,9 +30,9 @@ def sidebar():
 
 def group(title):
     """A heading over a hairline, with a small menu for what is seldom touched; returns the menu."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"group_{title}"):
-        st.markdown(f"**{title}**")
-        return st.popover("more", type="tertiary", key=f"more_{title}", help=f"More about the {title.lower()}")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"group_{title}"):
+        st.markdown(f"**{title}**", width="content")
+        return st.popover("more", type="tertiary", key=f"more_{title}")
 
 
 def network():
@@ -73,7 +74,7 @@ def weights():
     with left:
         select("init", {name: name for name in (*INITS, BY_HAND)})
     with right:
-        st.button("Redraw", on_click=redraw, width="stretch", help="Draws with the next seed.")
+        st.button("Redraw", on_click=redraw, width="stretch")
     with more:
         if not by_hand:
             slide("bias")
