@@ -5,8 +5,8 @@ the range check, the examples and the random tests all follow from the declarati
 short texts only, so that an experiment can be compared, written down and put in a link.
 """
 
-import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from urllib.parse import parse_qsl, quote
@@ -19,7 +19,7 @@ from .network import INITS, Layer, Network, draw
 from .tasks import LOSSES, TASKS, Sequence, sequence, target_problem
 from .windows import Windows, full, truncated
 
-BUDGET = 300_000_000  # multiply-adds: T times the numbers in all weights times the columns each step is visited
+BUDGET = 300_000_000  # multiply-adds: T times the columns each step is visited times (all weights and 10 a unit)
 LONGEST_LINK = 16_384
 MAX_DEPTH, MAX_WIDTH, MAX_T = 12, 512, 10_000
 BY_HAND = "by hand"
@@ -154,7 +154,7 @@ def run(experiment, checkpoint=nothing):
     if found:
         raise ValueError(found)
     seq = make_sequence(experiment)
-    network = make_network(experiment, seq)
+    network = make_network(experiment, seq, checkpoint)
     trace = forward(network, seq, checkpoint)
     windows = experiment.windows
     sent = None if trace.overflow else backward(network, seq, trace, windows, checkpoint=checkpoint)
@@ -166,12 +166,12 @@ def make_sequence(experiment):
                     text=experiment.text, seed=experiment.seed)
 
 
-def make_network(experiment, seq):
+def make_network(experiment, seq, checkpoint=nothing):
     stack, n_in = experiment.stack, seq.x.shape[-1]
     n_out = None if experiment.readout == "none" else seq.target.shape[-1]
     if experiment.init != BY_HAND:
         return draw(stack, n_in, n_out, init=experiment.init, g=experiment.g, input_scale=experiment.input_scale,
-                    bias=experiment.bias, seed=experiment.seed)
+                    bias=experiment.bias, seed=experiment.seed, checkpoint=checkpoint)
     layers, below = [], n_in
     for (n, cell, recurrent), (w_S, w_T, b) in zip(stack, hand_weights(experiment), strict=True):
         layers.append(Layer(np.full((n, below), w_S), np.full((n, n), w_T) if recurrent else None, np.full(n, b), cell))
@@ -191,7 +191,7 @@ def problem(experiment):
     if TASKS[experiment.task].uses_text and not experiment.text:
         return "Text is empty; it must hold at least one character."
     if experiment.score == "chosen steps" and not experiment.scored.any():
-        return f'Chosen steps is "{experiment.steps}"; it must name at least one step from 1 to {experiment.T}.'
+        return f"Chosen steps is {shown(experiment.steps)}; it must name at least one step from 1 to {experiment.T}."
     n_in, n_out = task_width(experiment)
     if experiment.readout == "none" and stack[-1][0] != n_out:
         return f"Without a readout the top layer must be as wide as the target, {n_out}; it is {stack[-1][0]}."
@@ -199,7 +199,7 @@ def problem(experiment):
     if work > BUDGET:
         fits = longest(experiment)
         return (f"This needs {work / 1e6:,.0f} million multiply-adds; the limit is {BUDGET / 1e6:,.0f} million. "
-                + (f"T up to {fits} would fit." if fits else "A smaller width would fit."))
+                + (f"T = {fits} would fit." if fits else "A smaller width would fit."))
     if experiment.loss != "usual":
         if experiment.loss not in TASKS[experiment.task].losses:
             found = target_problem(experiment.loss, make_sequence(replace(experiment, loss="usual")).target)
@@ -215,19 +215,20 @@ def task_width(experiment):
 
 
 def cost(experiment, n_in, n_out):
-    """Multiply-adds of one product with every weight, for every step and column a pass visits there."""
+    """Multiply-adds of one product with every weight, and 10 for each unit's own arithmetic, for every step and every
+    column that passes visit there."""
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
-        size += n * below + (n * n if recurrent else 0)
+        size += n * below + (n * n if recurrent else 0) + 10 * n
         below = n
     size += below * n_out if experiment.readout == "linear" else 0
     return experiment.T * size * experiment.windows.merged().lanes()
 
 
 def longest(experiment):
-    """The largest T within the budget, 0 if none."""
+    """A T within the budget and not above the experiment's, as large as bisection finds; 0 if none."""
     widths = task_width(experiment)
-    low, high = 0, MAX_T
+    low, high = 0, experiment.T
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if cost(replace(experiment, T=middle), *widths) <= BUDGET else (low, middle - 1)
@@ -309,12 +310,14 @@ def value_problem(name, value):
         parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
                   "hand": lambda: parse_hand(value)}.get(name)
         try:
-            return parser and parser() and None
+            if parser:
+                parser()
         except ValueError as reason:
             return f"{label}: {reason}"
+        return None
     low, high = control["low"], control["high"]
     sort = int if kind == "whole" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, sort) or not math.isfinite(value) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, sort) or not low <= value <= high:
         return f"{label} is {shown(value)}; it must be {'a whole number' if kind == 'whole' else 'a number'} from {low} to {high}"
     return None
 
@@ -363,9 +366,14 @@ def from_link(query):
 
     Never raises: what cannot be read is left at its default, and settings that do not go together are mended.
     """
-    if isinstance(query, str):
-        query = dict(parse_qsl(query[:LONGEST_LINK * 8].lstrip("?"), keep_blank_values=True, max_num_fields=None))
     given, notes, unknown = {}, [], []
+    if isinstance(query, str):
+        if len(query) > LONGEST_LINK:
+            return Experiment(), (f"The link has {len(query):,} characters; it may have {LONGEST_LINK:,}. The default is shown.",)
+        pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
+        query = dict(pairs)
+        notes += [f"The link gives {CONTROLS[name]['label']} {n} times; the last is used."
+                  for name, n in Counter(name for name, _ in pairs).items() if n > 1 and name in CONTROLS]
     for name, text in query.items():
         if name not in CONTROLS:
             unknown.append(name)
@@ -385,19 +393,24 @@ def mend(experiment):
     """(Experiment, notes): the same settings where they go together, else the nearest that do, and what was changed."""
     notes = []
     for changes in (dict(init="orthogonal"), dict(text=CONTROLS["text"]["default"]), dict(score="last step", steps=""),
-                    dict(readout="linear"), None, dict(layers="", width=16), dict(loss="usual")):
+                    dict(readout="linear"), None, dict(layers="", width=16), dict(loss="usual")) * 2:
         found = problem(experiment)
         if not found:
             break
         if changes is None:
             changes = dict(T=max(1, longest(experiment)))
         tried = replace(experiment, **changes)
-        if problem(tried) != found:
+        if _without_numbers(problem(tried)) != _without_numbers(found):
             what = ", ".join(f"{CONTROLS[name]['label']} is now {shown(value) if value != '' else 'empty'}"
                              for name, value in changes.items() if getattr(experiment, name) != value)
             notes.append(f"{found} {what}.")
             experiment = tried
     return (experiment, tuple(notes)) if not problem(experiment) else (Experiment(), (*notes, "The default is shown."))
+
+
+def _without_numbers(sentence):
+    """What a sentence complains of, however much: the same problem with other numbers is not solved."""
+    return re.sub(r"[0-9.,]+", "", sentence or "")
 
 
 EXAMPLES = MappingProxyType({

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .bptt import backward, nothing
 from .cells import CELLS
 from .values import freeze
+from .windows import full
 
 OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
 SMALLEST = np.finfo(np.float64).tiny  # below this a float64 loses digits
@@ -158,8 +160,8 @@ def cosines(a, b, size_a, size_b):
     return np.clip(result, -1.0, 1.0)
 
 
-def read(run, quantity="delta"):
-    """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh."""
+def read(run, quantity="delta", checkpoint=nothing):
+    """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh. checkpoint() as in `forward`."""
     network, windows, scored = run.network, run.windows, run.sequence.scored
     top = network.layers[-1]
     scalar = all(n == 1 for n in network.widths)
@@ -197,7 +199,7 @@ def read(run, quantity="delta"):
         quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine),
         freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
         freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
-        freeze(_state(run, size, chosen)), reference, value=value,
+        freeze(_state(run, size, chosen, checkpoint)), reference, value=value,
         ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, **described,
     )
 
@@ -227,6 +229,18 @@ def _only_unit(rows):
     return rows[:, 0] if rows.shape[1] == 1 else np.full(len(rows), np.nan)
 
 
+def uncut(run, reading, checkpoint=nothing):
+    """log10 of what would reach layer 1, step 1 without truncation, over the reading's reference.
+
+    None where nothing is truncated, where no loss is seen, or where float64 cannot hold it.
+    """
+    if reading.tau_max is None or run.backward is None or not reading.reference > 0:
+        return None
+    whole = backward(run.network, run.sequence, run.forward, full(reading.T), checkpoint=checkpoint)
+    size = norms(getattr(whole, reading.quantity)[0][:1])[0]
+    return float(np.log10(size) - np.log10(reading.reference)) if SMALLEST <= size < np.inf else None
+
+
 def spectral_norm(W):
     """The largest singular value of W."""
     small = W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
@@ -237,48 +251,51 @@ def _rows(function, arrays):
     return np.stack([function(a) for a in arrays])
 
 
-def _state(run, size, chosen):
+def _state(run, size, chosen, checkpoint):
     """(L, T): what each cell is, when it is not simply a number."""
     state = np.full(size.shape, OK, dtype=np.int8)
     state[np.isinf(size)] = OVERFLOW
     state[np.isnan(size)] = NAN
     small = size < SMALLEST
     if small.any():
-        state[small] = np.where(_can_arrive(run, chosen)[small], UNDERFLOW, ZERO)
+        state[small] = np.where(_can_arrive(run, chosen, small, checkpoint)[small], UNDERFLOW, ZERO)
     state[:, ~run.backward.reached] = CUT
     return state
 
 
-def _can_arrive(run, chosen):
-    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell.
+def _can_arrive(run, chosen, small, checkpoint):
+    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell; right where `small`.
 
-    The backward pass on truth values. Where it says yes and the size is 0, float64 ran out; where it says no, the
-    zero is exact. (Sums that cancel exactly count as exact: their messages are not small.)
+    The backward pass on truth values, from the last small cell on. Where it says yes and the size is 0, float64
+    ran out; where it says no, the zero is exact. A sum that cancels exactly counts as exact: its messages are not small.
     """
-    network, backward = run.network, run.backward
+    network, backward_pass = run.network, run.backward
     L, T = len(network.layers), run.sequence.T
-    window_starts = np.zeros(T, dtype=bool)  # a step after which every pass is a new one
-    last = set((run.windows.first[1:] - 1).tolist()) & set(run.windows.last.tolist())
-    window_starts[list(last)] = True
+    layers, windows = network.layers, run.windows
+    goes_on = np.ones(T, dtype=bool)  # whether some pass reaches a step and the next
+    goes_on[np.intersect1d(windows.first[1:] - 1, windows.last[:-1])] = False
+    W_S = [(layer.W_S != 0).astype(np.float32) for layer in layers]
+    W_T = [(layer.W_T != 0).astype(np.float32) if layer.recurrent else None for layer in layers]
+    opened = [slope != 0 for slope in backward_pass.slopes]
+    entering = backward_pass.from_space[-1] != 0
+    start = int(np.flatnonzero(small.any(axis=0))[-1])
+    ahead = [(delta[start + 1] != 0).astype(np.float32) if start + 1 < T else None for delta in backward_pass.delta]
     arrive = np.zeros((L, T), dtype=bool)
-    message = [row != 0 for row in backward.from_space[-1]]
-    for l in range(L - 1, -1, -1):
-        layer, slope = network.layers[l], backward.slopes[l] != 0
-        W_T = (layer.W_T != 0) if layer.recurrent else None
-        W_S = layer.W_S != 0
-        below, ahead = [None] * T, None
-        for t in range(T - 1, -1, -1):
-            grad_h = message[t]
-            if ahead is not None and W_T is not None and not window_starts[t]:
-                grad_h = grad_h | (ahead @ W_T)
-            delta = grad_h & slope[t]
-            arrive[l, t] = (delta if chosen is backward.delta else grad_h).any()
-            ahead = delta
-            below[t] = delta @ W_S
-        message = below
-        cancelled = norms(backward.grad_h[l]) == 0
-        cancelled &= np.maximum(norms(backward.from_space[l]), norms(backward.from_time[l])) > 1e-300
-        arrive[l] &= ~cancelled
+    through_gate = chosen is backward_pass.delta
+    for t in range(start, -1, -1):
+        if t % 500 == 0:
+            checkpoint()
+        grad_h = entering[t]
+        for l in range(L - 1, -1, -1):
+            if W_T[l] is not None and ahead[l] is not None and goes_on[t]:
+                grad_h = grad_h | (ahead[l] @ W_T[l] > 0)
+            delta = grad_h & opened[l][t]
+            arrive[l, t] = (delta if through_gate else grad_h).any()
+            ahead[l] = delta.astype(np.float32)
+            grad_h = ahead[l] @ W_S[l] > 0
+    for l in range(L):
+        space, time = norms(backward_pass.from_space[l]), norms(backward_pass.from_time[l])
+        arrive[l] &= (norms(backward_pass.grad_h[l]) > 0) | (np.maximum(space, time) <= 1e-300)
     return arrive
 
 

@@ -86,14 +86,19 @@ class Network:
                 raise ValueError(
                     f"W_S of layer {l} has {layer.n_below} columns; layer {l - 1} has {below.n} units"
                 )
-        if self.W_out is None:
-            if self.b_out is not None:
-                raise ValueError("b_out needs W_out")
-            return
-        W_out = array("W_out", self.W_out, (None, layers[-1].n))
-        object.__setattr__(self, "W_out", W_out)
-        b_out = np.zeros(W_out.shape[-2]) if self.b_out is None else self.b_out
-        object.__setattr__(self, "b_out", array("b_out", b_out, (W_out.shape[-2],)))
+        if self.W_out is None and self.b_out is not None:
+            raise ValueError("b_out needs W_out")
+        if self.W_out is not None:
+            W_out = array("W_out", self.W_out, (None, layers[-1].n))
+            b_out = np.zeros(W_out.shape[-2]) if self.b_out is None else self.b_out
+            object.__setattr__(self, "W_out", W_out)
+            object.__setattr__(self, "b_out", array("b_out", b_out, (W_out.shape[-2],)))
+        batch = layers[0].W_S.shape[:-2]
+        given = [(f"{name} of layer {l}", getattr(layer, name), axes) for l, layer in enumerate(layers, start=1)
+                 for name, axes in (("W_S", 2), ("W_T", 2), ("b", 1), ("h_0", 1))]
+        for name, value, axes in (*given, ("W_out", self.W_out, 2), ("b_out", self.b_out, 1)):
+            if value is not None and value.shape[:-axes] not in ((), batch):
+                raise ValueError(f"{name} has shape {value.shape}; its batch must be that of layer 1's W_S, {batch}, or none")
 
     @property
     def n_in(self):
@@ -163,20 +168,26 @@ INITS = {
 }
 
 
-def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=0.0, seed=0):
+def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=0.0, seed=0, checkpoint=lambda: None):
     """A network drawn at random, the same one for the same arguments.
 
     stack: one (width, cell name, recurrent) a layer, from the input upwards.
     n_out: outputs of the readout, or None for y = h of the top layer.
     W_T = g * INITS[init]; W_S = input_scale * a Gaussian of variance 1/n_below; b = bias; W_out Gaussian.
     Each matrix has its own random stream, so that a change of g, of one width or of one layer's kind
-    leaves the draws of all others as they were.
+    leaves the draws of all others as they were. checkpoint() is called before each draw and may raise to stop.
+    Raises ValueError on an unknown name.
     """
+    if init not in INITS:
+        raise ValueError(f"init is {init!r}; it must be one of {', '.join(INITS)}")
+
     def stream(*which):
+        checkpoint()
         return np.random.default_rng([seed, *which])
 
     layers, below = [], n_in
     for l, (n, cell, recurrent) in enumerate(stack):
+        checkpoint()
         W_S = input_scale * gaussian(stream(l, 0), n, below)
         W_T = g * INITS[init](stream(l, 1), n, n) if recurrent else None
         layers.append(Layer(W_S, W_T, np.full(n, float(bias)), cell))

@@ -31,6 +31,14 @@ def word(factor):
     return "fades" if factor < 0.93 else "grows" if factor > 1.07 else "holds"
 
 
+def regime(rate, left):
+    """"fades", "holds" or "grows" of a rate per step and log10 of what is left: a rate near 1 holds only while the run is
+    too short for it to tell, within a factor of a hundred."""
+    if rate < 0.93 or (rate < 1 and left < -2):
+        return "fades"
+    return "grows" if rate > 1.07 or (rate > 1 and left > 2) else "holds"
+
+
 def steps(n):
     return "1 step" if n == 1 else f"{n} steps"
 
@@ -51,7 +59,7 @@ def flow(reading, uncut=None):
     special = _overflow(reading) or _nothing(reading) or _beyond(reading)
     if special:
         return special
-    if not reading.reached.all() or not reading.seen[reading.scored].all():
+    if reading.tau_max is not None and reading.tau_max < reading.T:
         return _truncated(reading, uncut)
     shut = _shut(reading)
     if shut:
@@ -93,16 +101,17 @@ def _truncated(reading, uncut):
     unseen = int((reading.scored & ~reading.seen).sum())
     keeps = f"Each pass keeps {'1 column' if tau == 1 else f'{tau} columns'}, {steps(tau - 1) if tau > 1 else 'no step'} back"
     if cut:
-        which = f"the first {steps(cut)} get{'s' if cut == 1 else ''}" if not reading.reached[:cut].any() \
-            else f"{steps(cut)} get{'s' if cut == 1 else ''}"
-        lead = parts(f"{keeps}: {which} ", ("nothing at all", "fades"), ".")
+        which = f"the first {steps(cut)}" if not reading.reached[:cut].any() else steps(cut)
+        lead = parts(f"{keeps}: {which} get{'s' if cut == 1 else ''} ", ("nothing at all", "fades"), ".")
     else:
-        lead = parts(f"{keeps}. Every step is still reached.")
+        lead = parts(f"{keeps}: every step is reached, but from {'its own' if tau == 1 else 'so near'} only.")
     second = []
     if unseen:
-        second += [(f"{unseen} of {int(reading.scored.sum())} losses are seen by no pass. ", "")]
-    if cut and uncut is not None:
-        second += [("Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1.", "")]
+        second.append((f"{unseen} of {int(reading.scored.sum())} losses {'is' if unseen == 1 else 'are'} seen by no pass. ", ""))
+    if uncut is not None:
+        there = reading.log_ratio[0, 0]
+        second += [("Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1", "")]
+        second.append((f"; cut, it is {from_log(there)}." if not cut and np.isfinite(there) else ".", ""))
     return Sentence(lead, tuple(second))
 
 
@@ -168,23 +177,21 @@ def _rate(reading):
     left, back = reading.log_ratio[0, 0], last
     fit = reading.fit()
     if losses == 1 and reading.state[0, 0] == OK and last == reading.T - 1 and reading.T > 12 and fit and fit.straight:
-        k = fit.rate
-        if k > 1.07:
+        k, role = fit.rate, regime(fit.rate, left)
+        if role == "grows":
             return Sentence(
-                parts("Each step back multiplies the gradient by ", (number(k), "grows"), f". {steps(back)} back it is ",
+                parts("Each step back multiplies the gradient by ", (_rate_number(k), "grows"), f". {steps(back)} back it is ",
                       (f"{from_log(left)} times", "grows"), " larger." if left > 0 else " its size."),
                 parts("One plain descent step of this size would throw the weights away. Clip it, or lower the recurrent scale."
                       if left > 2 else "It still grows with every step: a longer sequence would blow up."),
             )
-        if k < 0.93:
+        if role == "fades":
             consequence = f"Reach of this loss: {steps(fit.reach)}. Anything earlier receives less than a thousandth."
-            lead_role = "fades"
         else:
             consequence = "Neither fading nor growing: this balance is the edge, and a small change of scale leaves it."
-            lead_role = "holds"
         return Sentence(
-            parts("Each step back keeps ", (number(k), lead_role), f" of the gradient. {steps(back)} back, ",
-                  (from_log(left), word(10.0**left) if lead_role != "holds" else "holds"), " of it is left."),
+            parts("Each step back keeps ", (_rate_number(k), role), f" of the gradient. {steps(back)} back, ",
+                  (from_log(left), role), " of it is left."),
             parts(consequence),
         )
     if reading.state[0, 0] == UNDERFLOW:
@@ -197,6 +204,11 @@ def _rate(reading):
               (from_log(left), word(factor)), f" is there at layer 1, step 1, {steps(back)} back."),
         parts(_why_no_rate(reading, losses, fit)),
     )
+
+
+def _rate_number(k):
+    """0.60; with more digits where two would round a rate that is not 1 to 1.00."""
+    return number(k) if abs(k - 1) >= 0.005 or abs(k - 1) < 5e-5 else f"{k:.4f}"
 
 
 def _why_no_rate(reading, losses, fit):

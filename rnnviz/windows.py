@@ -16,7 +16,8 @@ from .values import freeze
 class Windows:
     """P passes over T steps: reach first[p]..last[p], carry the losses since[p]..last[p]; each (P,), ascending.
 
-    Passes are ordered in time: first and last never decrease from one pass to the next.
+    Passes are ordered in time: first and last never decrease from one pass to the next. A loss enters one pass at most;
+    entering several is refused, for the gradient would count it more than once.
     """
 
     T: int
@@ -33,6 +34,8 @@ class Windows:
         inside = (self.first >= 0) & (self.first <= self.since) & (self.since <= self.last + 1) & (self.last < self.T)
         if not inside.all() or (np.diff(self.first) < 0).any() or (np.diff(self.last) < 0).any():
             raise ValueError(f"every pass must lie within steps 0 to {self.T - 1}, in the order of time")
+        if (self.since[1:] <= self.last[:-1]).any():
+            raise ValueError("every pass must carry losses that no pass before it carries")
 
     @property
     def P(self):
@@ -49,10 +52,7 @@ class Windows:
         return (t >= self.first[:, None]) & (t <= self.last[:, None])
 
     def merged(self):
-        """The same sum with fewer passes: those that reach equally far back are one, by linearity.
-
-        Only where each loss enters once, as in every schedule of this module.
-        """
+        """The same sum with fewer passes: those that reach equally far back are one, by linearity."""
         keep = np.append(np.diff(self.first) > 0, True)
         head = np.append(True, np.diff(self.first) > 0)
         if (self.since[1:] != self.last[:-1] + 1)[~head[1:]].any():

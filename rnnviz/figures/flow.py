@@ -18,6 +18,8 @@ MOST_COLUMNS = 400
 HEAD, TICKS, AXIS_ROW = 72, 20, 24  # px: above the grid; its tick labels; the line under them
 EQUATION = 104  # px left free on the page for the outlined cell's equation
 DECAY, GATES, TITLE = 106, 58, 40
+NEURONS = 72  # px of each track of an opened layer
+USUAL, MOST_STRETCH = 1068, 1.45  # px; a wider page also gets taller tracks, up to so much
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +85,18 @@ def columns(T, plot, zoom=None):
 def grid_height(rows, neurons=False):
     """px of the grid."""
     if neurons:
-        return min(224, max(96, 14 * rows))
+        return min(192, max(96, 12 * rows))
     return {1: 66, 2: 128}.get(rows, 132 if rows <= 11 else 12 * rows)
 
 
-def flow_spec(reading, *, cell=None, theme="light", width=1064, decades=0, opened=None, zoom=None, equation_gap=0,
+def flow_spec(reading, *, cell=None, theme="light", width=1068, decades=0, opened=None, zoom=None, equation_gap=0,
               caption=None):
     """The specification {"data": .., "layout": ..} of Flow.
 
     reading: a Flow. cell: the outlined (layer, step), from 0, or None. theme: "light" or "dark". width: px.
     decades: colour range each side of 1, 0 to follow the data. opened: a Neurons to show in place of the layers.
-    zoom: (first, last) steps. equation_gap: px left free under the grid. caption: a line under the figure. layout.meta holds places the page needs: {"equation_top": px, "height": px}.
+    zoom: (first, last) steps. equation_gap: px left free under the grid. caption: a line under the figure. layout.meta
+    holds what the page needs: {"equation_top": px, "height": px}.
     """
     return _Board(reading, cell, theme, width, decades, opened, zoom, equation_gap, caption).spec()
 
@@ -123,14 +126,16 @@ class _Board:
         self.values = self.columns.median(np.where(self.state == OK, values, np.nan))
         self.special = self.columns.special(self.state)
         self.W = decades or colour.decades(np.where(self.state == OK, values, np.nan))
-        self.grid = grid_height(self.rows, opened is not None)
+        self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
+        self.grid = round(self.stretch * grid_height(self.rows, opened is not None))
+        self.decay, self.gate = round(self.stretch * DECAY), round(self.stretch * (GATES if opened is None else NEURONS))
         self.row = self.grid / self.rows
         self.grid_bottom = HEAD + self.grid
         self.equation_top = self.grid_bottom + TICKS + AXIS_ROW + 6
         self.decay_top = self.equation_top + equation_gap + TITLE
-        self.decay_bottom = self.decay_top + DECAY
+        self.decay_bottom = self.decay_top + self.decay
         self.gates_top = self.decay_bottom + TITLE
-        self.gates = GATES if opened is None else 2 * 96 + TITLE
+        self.gates = self.gate if opened is None else 2 * self.gate + TITLE
         self.height = self.gates_top + self.gates + TICKS + (22 if caption else 4)
         self.traces, self.shapes, self.notes = [], [], []
 
@@ -438,7 +443,7 @@ class _Board:
             mix = 1.0 if r.L == 1 else l / (r.L - 1)
             self.traces.append(dict(
                 type="scatter", mode="lines+markers" if self.columns.width >= 70 else "lines", x=x, y=_f4(curves[l]),
-                line=dict(width=1.6 + 0.8 * mix, color=_mix(theme.third, theme.ink, mix)), connectgaps=False,
+                line=dict(width=(1.6 + 0.8 * mix) * (1.0 if len(x) <= 200 else 0.65), color=_mix(theme.third, theme.ink, mix)), connectgaps=False,
                 hoverinfo="skip", xaxis="x", yaxis="y2", name=f"layer {l + 1}", marker=dict(size=8)))
         self.name_curves(curves)
         fit = self.shown_fit()
@@ -497,7 +502,7 @@ class _Board:
         return fit if fit and fit.straight else None
 
     def name_curves(self, curves):
-        r, px = self.reading, DECAY / (self.decay_high - self.decay_low)
+        r, px = self.reading, self.decay / (self.decay_high - self.decay_low)
         named = range(r.L) if r.L <= 5 else (0, r.L - 1)
         ends = []
         for l in named:
@@ -525,7 +530,7 @@ class _Board:
         gap = 2 if self.columns.width >= 14 else 1 if self.columns.width >= 7 else 0
         self.traces.append(dict(
             type="heatmap", x=self.columns.edges, y=np.arange(1, rows + 1, dtype=np.float32), z=_f4(z), zmin=low, zmax=high,
-            colorscale=stops, showscale=False, xgap=gap, ygap=1 if GATES / rows >= 4 else 0, name=name, xaxis=xaxis, yaxis=axis,
+            colorscale=stops, showscale=False, xgap=gap, ygap=1 if self.gate / rows >= 4 else 0, name=name, xaxis=xaxis, yaxis=axis,
             hovertemplate="%{y}, step %{x:.0f}: " + name + " %{z:.2f}<extra></extra>"))
 
     def draw_gates(self):
@@ -542,11 +547,11 @@ class _Board:
         size = self.columns.median(np.abs(o.h))
         most = float(np.nanmax(size)) if np.isfinite(size).any() and np.nanmax(size) > 0 else 1.0
         self.gate_map(size, self.rows, "y5", "x", 0.0, most, [[0, theme.page], [1, theme.second]], "|h|")
-        if self.columns.each == 1 and self.columns.width >= 7 and 96 / self.rows >= 5:
+        if self.columns.each == 1 and self.columns.width >= 7 and self.gate / self.rows >= 4:
             dark = size > 0.45 * most
             inks = np.where(dark, theme.page, theme.ink)
             self.dashes(o.h[:, self.columns.first] < 0, "y5", inks)
-        y = self.gates_top + 96 + TITLE - 20
+        y = self.gates_top + self.gate + TITLE - 20
         self.heading("How much it lets back", f"φ′(<i>z</i>); {percent(o.shut)} of the units are shut (below 0.1)", y)
         self.gate_map(self.columns.median(o.slope), self.rows, "y3", "x2", 0.0, self.reading.max_slope or 1.0,
                       [[0, theme.shut], [1, theme.open]], "φ′")
@@ -564,7 +569,7 @@ class _Board:
         rows = dict(range=[0.5, self.rows + 0.5], showgrid=False, zeroline=False, ticks="", fixedrange=True, tickfont=tickfont)
         names = "layer" if self.opened is None else "neuron"
         gates_bottom = self.gates_top + self.gates
-        gate_domain = self.domain(gates_bottom - (GATES if self.opened is None else 96), gates_bottom)
+        gate_domain = self.domain(gates_bottom - self.gate, gates_bottom)
         decay_ticks, decay_text = log_ticks(self.decay_low, self.decay_high)
         W = self.W
         layout = dict(
@@ -581,13 +586,13 @@ class _Board:
                         side="right", tickvals=decay_ticks, ticktext=decay_text, gridcolor=theme.grid, zeroline=False,
                         tickfont=tickfont, ticks="", fixedrange=True),
             xaxis2=dict(**across, anchor="y3", matches="x"),
-            yaxis3=dict(**rows, domain=gate_domain, **row_names(names, self.rows, (GATES if self.opened is None else 96) / self.rows)),
+            yaxis3=dict(**rows, domain=gate_domain, **row_names(names, self.rows, self.gate / self.rows)),
             yaxis4=dict(range=[0, 1], domain=self.domain(HEAD - 22, HEAD), visible=False, fixedrange=True),
             meta=dict(equation_top=self.equation_top, height=self.height),
         )
         if self.opened is not None:
-            layout["yaxis5"] = dict(**rows, domain=self.domain(self.gates_top, self.gates_top + 96),
-                                    **row_names(names, self.rows, 96 / self.rows))
+            layout["yaxis5"] = dict(**rows, domain=self.domain(self.gates_top, self.gates_top + self.gate),
+                                    **row_names(names, self.rows, self.gate / self.rows))
         return layout
 
     def colour_bar(self, W):

@@ -21,7 +21,7 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
 def sidebar():
     with st.sidebar:
         st.markdown("### rnnviz")
-        st.caption("where the gradient goes in a recurrent net")
+        st.caption("where the gradient goes in a recurrent net", width="stretch")
         network()
         weights()
         sequence()
@@ -37,22 +37,18 @@ def group(title):
 
 def network():
     more = group("Network")
-    segments("cell", CELL_NAMES, on_change=plain_layers)
+    segments("cell", CELL_NAMES)
+    listed = bool(state.get("layers"))
     left, right = st.columns(2)
     with left:
-        integer("depth", on_change=plain_layers)
+        integer("depth", disabled=listed)
     with right:
-        integer("width", on_change=plain_layers)
+        integer("width", disabled=listed)
     with more:
         words("layers", placeholder="16, 16 relu, 8 static")
         segments("readout", {"linear": "linear", "none": "none: y = h"}, label=True)
-    if state.get("layers"):
-        st.caption("In use: the layer list under “more”.")
-
-
-def plain_layers():
-    """Depth, width or cell were touched: the list gives way to them."""
-    state.change(layers="")
+    if listed:
+        st.button("Layer list in use: clear it", on_click=state.change, kwargs={"layers": ""}, type="tertiary")
 
 
 def layer_count():
@@ -173,9 +169,9 @@ def steps(name):
         state.take(name, int(value))
 
 
-def integer(name, on_change=None):
+def integer(name, disabled=False):
     c = CONTROLS[name]
-    value = st.number_input(c["label"], c["low"], c["high"], step=1, key=held(name), help=c["help"], on_change=on_change)
+    value = st.number_input(c["label"], c["low"], c["high"], step=1, key=held(name), help=c["help"], disabled=disabled)
     if value is not None:
         state.take(name, int(value))
 
@@ -187,11 +183,11 @@ def words(name, placeholder="", hidden=False):
     state.take(name, value)
 
 
-def segments(name, names, label=False, on_change=None):
+def segments(name, names, label=False):
     """A choice as a row of buttons; clicking the pressed one keeps it."""
     c = CONTROLS[name]
     value = st.segmented_control(c["label"], list(names), format_func=names.get, key=held(name), required=True, width="stretch",
-                                 label_visibility="visible" if label else "collapsed", on_change=on_change,
+                                 label_visibility="visible" if label else "collapsed",
                                  help=c["help"] if label else None)
     if value is not None:
         state.take(name, value)

@@ -1,23 +1,21 @@
 """The page: the experiment in, its run, the picture out."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
 import streamlit as st
 
-from ..bptt import backward
 from ..experiment import EXAMPLES, MAX_T, example_of, from_link, problem, run, to_link, value_problem
 from ..figures import flow_spec
 from ..figures.flow import EQUATION
-from ..flow import OK, Flow, Neurons, neurons, read
+from ..flow import Flow, Neurons, neurons, read, uncut
 from ..formulas import NOTATIONS, cell
 from ..sentences import Sentence, flow
-from ..windows import full
 from . import board, controls, state
 
-WIDTH = 1064  # px of the board until the browser has said its own
+WIDTH = 1068  # px of the board until the browser has said its own
 KEYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 
 
@@ -81,7 +79,7 @@ def top_row():
     except ValueError:
         st.session_state.example = None
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.pills("Examples", list(EXAMPLES), key="example", on_change=choose_example, label_visibility="collapsed")
+        st.pills("Examples", list(EXAMPLES), key="example", on_change=choose_example, label_visibility="collapsed", wrap=True)
         controls.reading()
 
 
@@ -125,11 +123,11 @@ def computed(experiment):
     drawn = st.session_state.get("drawn")
     if drawn is None or drawn.key != key:
         result = run(experiment, checkpoint)
-        reading = read(result, experiment.quantity)
+        reading = read(result, experiment.quantity, checkpoint)
         opened = None
         if 1 <= experiment.open <= reading.L and reading.overflow is None:
             opened = neurons(result, reading, experiment.open - 1)
-        drawn = Drawn(key, reading, opened, flow(reading, uncut(result, reading)))
+        drawn = Drawn(key, reading, opened, flow(reading, uncut(result, reading, checkpoint)))
         st.session_state.drawn = drawn
     return drawn
 
@@ -137,15 +135,6 @@ def computed(experiment):
 def checkpoint():
     """Called by the core every few milliseconds of work: looking into the session lets Streamlit stop a superseded run."""
     st.session_state.get("settings")
-
-
-def uncut(result, reading):
-    """log10 of what would reach layer 1, step 1 if nothing were cut; None where nothing is, or where that is no number."""
-    if result.backward is None or reading.reached.all():
-        return None
-    whole = backward(result.network, result.sequence, result.forward, full(reading.T), checkpoint=checkpoint)
-    there = read(replace(result, windows=full(reading.T), backward=whole), reading.quantity)
-    return float(there.log_ratio[0, 0]) if there.state[0, 0] == OK else None
 
 
 def outlined(experiment, reading):
