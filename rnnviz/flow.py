@@ -243,8 +243,12 @@ def uncut(run, reading, checkpoint=nothing):
 
 def spectral_norm(W):
     """The largest singular value of W."""
+    peak = float(np.abs(W).max())
+    if peak == 0:
+        return 0.0
+    W = W / peak  # squares of entries beyond 1e+-154 would leave the float range
     small = W @ W.T if W.shape[0] <= W.shape[1] else W.T @ W
-    return float(np.sqrt(max(0.0, np.linalg.eigvalsh(small)[-1])))
+    return peak * float(np.sqrt(np.linalg.eigvalsh(small)[-1]))
 
 
 def _rows(function, arrays):
@@ -258,45 +262,73 @@ def _state(run, size, chosen, checkpoint):
     state[np.isnan(size)] = NAN
     small = size < SMALLEST
     if small.any():
-        state[small] = np.where(_can_arrive(run, chosen, small, checkpoint)[small], UNDERFLOW, ZERO)
+        state[small] = np.where(_can_arrive(run, chosen, checkpoint)[small], UNDERFLOW, ZERO)
     state[:, ~run.backward.reached] = CUT
     return state
 
 
-def _can_arrive(run, chosen, small, checkpoint):
-    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell; right where `small`.
+def _can_arrive(run, chosen, checkpoint):
+    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell.
 
-    The backward pass on truth values, from the last small cell on. Where it says yes and the size is 0, float64
-    ran out; where it says no, the zero is exact. A sum that cancels exactly counts as exact: its messages are not small.
+    The backward pass on names: a unit holds the earliest pass whose losses arrive there, P if none do; the earliest
+    suffices, because it reaches furthest back. Where one arrives and the size is 0, float64 ran out; where none does,
+    the zero is exact. A sum that cancels exactly counts as exact: its terms are not small.
     """
-    network, backward_pass = run.network, run.backward
-    L, T = len(network.layers), run.sequence.T
-    layers, windows = network.layers, run.windows
-    goes_on = np.ones(T, dtype=bool)  # whether some pass reaches a step and the next
-    goes_on[np.intersect1d(windows.first[1:] - 1, windows.last[:-1])] = False
-    W_S = [(layer.W_S != 0).astype(np.float32) for layer in layers]
-    W_T = [(layer.W_T != 0).astype(np.float32) if layer.recurrent else None for layer in layers]
-    opened = [slope != 0 for slope in backward_pass.slopes]
-    entering = backward_pass.from_space[-1] != 0
-    start = int(np.flatnonzero(small.any(axis=0))[-1])
-    ahead = [(delta[start + 1] != 0).astype(np.float32) if start + 1 < T else None for delta in backward_pass.delta]
+    network, backward_pass, windows = run.network, run.backward, run.windows
+    layers, L, T, none = network.layers, len(network.layers), run.sequence.T, windows.P
+    first = np.append(windows.first, T)  # no pass reaches no step
+    carrier = np.searchsorted(windows.last, np.arange(T))
+    entering = np.where(backward_pass.from_space[-1] != 0, carrier[:, None], none)
+    through_space = [_earliest(layer.W_S, none) for layer in layers]
+    through_time = [_earliest(layer.W_T, none) if layer.recurrent else None for layer in layers]
+    closed = [(slope == 0, _cancelled(run, l)) for l, slope in enumerate(backward_pass.slopes)]
     arrive = np.zeros((L, T), dtype=bool)
+    later = [np.full(layer.n, none) for layer in layers]
     through_gate = chosen is backward_pass.delta
-    for t in range(start, -1, -1):
+    for t in range(T - 1, -1, -1):
         if t % 500 == 0:
             checkpoint()
         grad_h = entering[t]
         for l in range(L - 1, -1, -1):
-            if W_T[l] is not None and ahead[l] is not None and goes_on[t]:
-                grad_h = grad_h | (ahead[l] @ W_T[l] > 0)
-            delta = grad_h & opened[l][t]
-            arrive[l, t] = (delta if through_gate else grad_h).any()
-            ahead[l] = delta.astype(np.float32)
-            grad_h = ahead[l] @ W_S[l] > 0
-    for l in range(L):
-        space, time = norms(backward_pass.from_space[l]), norms(backward_pass.from_time[l])
-        arrive[l] &= (norms(backward_pass.grad_h[l]) > 0) | (np.maximum(space, time) <= 1e-300)
+            shut, cancelled = closed[l]
+            if through_time[l] is not None:
+                back = through_time[l](later[l])
+                grad_h = np.minimum(grad_h, np.where(first[back] <= t, back, none))
+            grad_h = np.where(cancelled[t], none, grad_h)
+            delta = np.where(shut[t], none, grad_h)
+            arrive[l, t] = (delta if through_gate else grad_h).min() < none
+            later[l] = delta
+            grad_h = through_space[l](delta)
     return arrive
+
+
+def _earliest(W, none):
+    """The function from passes at the rows of W to the earliest at each column that an entry other than 0 leads to."""
+    if W.all():
+        return lambda passes: np.full(W.shape[1], passes.min())
+    columns, rows = np.nonzero(W.T)
+    reached, starts = np.unique(columns, return_index=True)
+
+    def through(passes):
+        found = np.full(W.shape[1], none)
+        if len(reached):
+            found[reached] = np.minimum.reduceat(passes[rows], starts)
+        return found
+
+    return through
+
+
+def _cancelled(run, l):
+    """(T, n) bool: where dC/dh is 0 although the numbers it is the sum of are not."""
+    layers, backward_pass = run.network.layers, run.backward
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if l + 1 < len(layers):
+            terms = np.abs(backward_pass.delta[l + 1]) @ np.abs(layers[l + 1].W_S)
+        else:
+            terms = np.abs(backward_pass.from_space[l])
+        if layers[l].recurrent:
+            terms[:-1] += np.abs(backward_pass.delta[l][1:]) @ np.abs(layers[l].W_T)
+    return (backward_pass.grad_h[l] == 0) & (terms > 1e-300)
 
 
 @dataclass(frozen=True, eq=False)

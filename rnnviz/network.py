@@ -187,7 +187,6 @@ def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=
 
     layers, below = [], n_in
     for l, (n, cell, recurrent) in enumerate(stack):
-        checkpoint()
         W_S = input_scale * gaussian(stream(l, 0), n, below)
         W_T = g * INITS[init](stream(l, 1), n, n) if recurrent else None
         layers.append(Layer(W_S, W_T, np.full(n, float(bias)), cell))

@@ -56,8 +56,8 @@ def significant(value, digits=2):
 
 def percent(share):
     """37% from 0.37; never 0% or 100% unless it is."""
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1%"
-    if 0.995 < share < 1:
+    if 0.995 <= share < 1:
         return ">99%"
     return f"{100 * share:.0f}%"

@@ -122,7 +122,7 @@ def _shut(reading):
         return None
     shut = np.argwhere((reading.openness == 0) & _arriving(reading))
     if not len(shut):
-        return Sentence(parts(("Exactly 0", "fades"), f" reaches {int(zero.sum())} of {zero.size} cells: no path leads there."))
+        return None
     l, t = max(shut.tolist(), key=lambda cell: (cell[1], cell[0]))
     lead = parts(f"At step {t + 1}, layer {l + 1} is shut: every unit has φ′ = 0. ", ("Exactly 0", "fades"),
                  " gets past it." if l == 0 or reading.L == 1 else " gets through it.")
@@ -196,7 +196,7 @@ def _rate(reading):
         )
     if reading.state[0, 0] == UNDERFLOW:
         first = int(np.flatnonzero(reading.state[0] == OK)[0]) if (reading.state[0] == OK).any() else last
-        return Sentence(parts("The gradient ", ("underflows", "fades"), f": before step {first + 1}, layer 1 holds less than a float64 can."),
+        return Sentence(parts("The gradient ", ("underflows", "fades"), f": before step {first + 1}, layer 1 holds less than a float64 can tell from 0."),
                         parts(f"That is after {steps(last - first)} back."))
     factor = float(10.0 ** min(left, 300.0))
     return Sentence(

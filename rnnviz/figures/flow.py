@@ -63,8 +63,8 @@ class Columns:
             return state[:, self.first]
         starts = self.first - self.first[0]
         inside = state[:, self.first[0]:self.last[-1] + 1]
-        ok = np.logical_or.reduceat(inside == OK, starts, axis=1)
-        return np.where(ok, OK, inside[:, starts])
+        made = np.where(np.logical_or.reduceat(inside == OK, starts, axis=1), OK, inside[:, starts])
+        return np.where(np.logical_or.reduceat(inside == OVERFLOW, starts, axis=1) & (made != OK), OVERFLOW, made)
 
     def holding(self, t):
         """The index of the column that holds step t (from 0), or None outside the view."""
@@ -336,7 +336,7 @@ class _Board:
                 text="<b><i>C</i></b>", x=x, xref="x", yref="paper", y=self.paper(y), showarrow=False, yanchor="middle",
                 bgcolor=theme.ink, borderpad=4, font=dict(size=15, color=theme.page, family=SERIF)))
             if not r.reference > 0:
-                words = "the loss sends in nothing"
+                words = "the loss sends in nothing" if r.overflow is None else "no number reaches the loss"
             else:
                 words = f"the loss sends in {significant(self.entering()) if r.scalar else '1'}, which flows back"
             self.notes.append(dict(
@@ -352,8 +352,9 @@ class _Board:
                     type="scatter", mode="markers", x=_f4(self.columns.middle[held]), y=_f4(np.full(len(held), 0.25)),
                     marker=dict(symbol="triangle-down", size=min(9, max(3, self.columns.width * 0.6)), color=ink),
                     hoverinfo="skip", xaxis="x", yaxis="y4", name="losses"))
-        unseen = " Grey ones are seen by no pass." if (~r.seen[marked]).any() else ""
-        self.note(f"▾ {len(marked)} losses; the largest sends in 1, all flow back.{unseen}", 0, y - 4, colour=theme.second)
+        unseen = int((~r.seen[marked]).sum())
+        words = f"▾ {len(marked)} losses; the largest sends in 1" + (f"; {unseen} in grey are seen by no pass" if unseen else "")
+        self.note(words, 0, y - 4, colour=theme.second)
 
     def entering(self):
         """The signed number that the only loss sends in."""
@@ -384,8 +385,10 @@ class _Board:
             ink = theme.ink if top else theme.space
             self.arrow(x, y, ink, above, tip, tail, up=True)
             name = "from the loss" if top else "from above"
-            self.cell_label(x, y, f"{name} {percent(above)}", ink, xanchor="right" if x > 0.2 * self.reading.T else "left",
-                            xshift=(-1 if x > 0.2 * self.reading.T else 1) * 14, yshift=max(row * 0.8, tip + 14))
+            left = (column + 0.5) * col > 0.2 * self.plot
+            self.cell_label(x, y, f"{name} {percent(above)}", ink, xanchor="right" if left else "left",
+                            xshift=(-1 if left else 1) * (col / 2 + 8 if top else 14),
+                            yshift=row * 0.3 if top else max(row * 0.8, tip + 14))
         if future > 0:
             tip = col / 2 - 6 if big else min(4.0, col / 4)
             self.arrow(x, y, theme.time, future, tip, tip + 40, up=False)

@@ -33,6 +33,7 @@ function unpack(bytes) {
 
 function build(root) {
   root.innerHTML = `
+    <div class="rv-notes" role="status"></div>
     <p class="rv-lead" role="status"></p><p class="rv-consequence"></p>
     <div class="rv-figure" tabindex="0" role="group">
       <div class="rv-plot" role="img"></div>
@@ -40,7 +41,7 @@ function build(root) {
         <div class="rv-terms" role="math"></div></div>
     </div>`;
   const find = (name) => root.querySelector(".rv-" + name);
-  return { root, lead: find("lead"), consequence: find("consequence"), figure: find("figure"), plot: find("plot"),
+  return { root, notes: find("notes"), lead: find("lead"), consequence: find("consequence"), figure: find("figure"), plot: find("plot"),
     equation: find("equation"), terms: find("terms"), heading: find("heading").querySelector("span") };
 }
 
@@ -129,6 +130,11 @@ export function draw(component) {
   board.rev = picture.rev;
   board.picture = picture;
   for (const [role, colour] of Object.entries(picture.colours)) root.style.setProperty("--rv-" + role, colour);
+  board.notes.replaceChildren(...picture.notes.map((text) => {
+    const note = document.createElement("p");
+    note.textContent = text;
+    return note;
+  }));
   line(board.lead, picture.lead);
   line(board.consequence, picture.consequence);
   board.plot.setAttribute("aria-label", picture.alt);

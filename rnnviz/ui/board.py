@@ -57,10 +57,16 @@ def payload(picture):
         "zooms": picture.zooms,
         "link": picture.link,
         "pushes": picture.pushes,
+        "notes": few(picture.notes),
         "plotly": server.address("plotly.js"),
     }
     packed = pack(value)
     return zlib.crc32(packed).to_bytes(4, "little") + packed
+
+
+def few(notes):
+    """The first four notes, and how many more there are."""
+    return [*notes[:4], *([f"And {len(notes) - 4} more."] if len(notes) > 4 else [])]
 
 
 def colours(theme):
@@ -106,6 +112,8 @@ def mount(picture, on, on_points):
 
 def plain(picture, on_points):
     """The same figure, sentence and equation through Streamlit's own elements."""
+    for note in few(picture.notes):
+        st.text(note)
     st.markdown("## " + "".join(text for text, _ in picture.sentence.lead))
     st.caption("".join(text for text, _ in picture.sentence.consequence))
     spec = picture.spec

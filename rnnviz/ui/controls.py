@@ -138,7 +138,7 @@ def truncation():
 
 def reading():
     """How the picture is read: the menu beside the examples."""
-    with st.popover("Reading", key="reading", help="Meaning of δ, notation, colour range, neurons"):
+    with st.popover("Reading", key="reading"):
         segments("quantity", QUANTITY_NAMES, label=True)
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}

@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 import streamlit as st
 
-from ..experiment import EXAMPLES, MAX_T, example_of, from_link, problem, run, to_link, value_problem
+from ..experiment import EXAMPLES, MAX_T, example_of, problem, run, to_link, value_problem
 from ..figures import flow_spec
 from ..figures.flow import EQUATION
 from ..flow import Flow, Neurons, neurons, read, uncut
@@ -33,6 +33,7 @@ class Picture:
     zooms: bool
     link: str
     pushes: int
+    notes: tuple
 
 
 def show():
@@ -52,9 +53,7 @@ def body():
     controls.sidebar()
     top_row()
     experiment, trouble = settled()
-    for note in (*st.session_state.pop("notes", ()), *([trouble] if trouble else ())):
-        st.info(note)
-    board.mount(picture(experiment), EVENTS, on_points)
+    board.mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
 
 
 def settled():
@@ -89,7 +88,7 @@ def choose_example():
         state.put(EXAMPLES[name], push=True)
 
 
-def picture(experiment):
+def picture(experiment, notes):
     """The Picture of an experiment, on this visitor's screen."""
     session = st.session_state
     theme = st.context.theme.type or "light"
@@ -104,7 +103,7 @@ def picture(experiment):
         spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
         dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
         theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T), reading.T > 400,
-        to_link(experiment), session.get("pushes", 0))
+        to_link(experiment), session.get("pushes", 0), notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +175,7 @@ def on_back():
     """Back or Forward in the browser: the picture of the address that is shown now."""
     query = reported("back")
     if isinstance(query, str):
-        experiment, st.session_state.notes = from_link(query)
-        state.put(experiment)
+        state.follow(query)
 
 
 def on_failed():

@@ -16,9 +16,20 @@ def widget_key(name):
 def begin():
     """Read the link, once a session: the settings it names, and notes on what was changed."""
     if "settings" not in st.session_state:
-        experiment, notes = from_link(st.query_params.to_dict())
-        st.session_state.notes = notes
-        put(experiment)
+        follow(st.query_params.to_dict())
+
+
+def follow(query):
+    """Set every control as a link says, and remember what had to be changed."""
+    experiment, notes = from_link(query)
+    put(experiment)
+    st.session_state.noted = (dict(st.session_state.settings), notes)
+
+
+def notes():
+    """What had to be changed in the link, until a control moves."""
+    settings, notes = st.session_state.get("noted", (None, ()))
+    return notes if settings == st.session_state.settings else ()
 
 
 def put(experiment, *, push=False):
