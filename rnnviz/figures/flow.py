@@ -74,8 +74,8 @@ class Columns:
 
 
 def columns(T, plot, zoom=None):
-    """The Columns of T steps over `plot` px; zoom: (first, last) steps from 1 to look at more closely."""
-    low, high = (0, T - 1) if zoom is None else (max(0, int(zoom[0]) - 1), min(T - 1, int(zoom[1]) - 1))
+    """The Columns of T steps over `plot` px; zoom: (first, last) steps from 1 to look at more closely, if they exist."""
+    low, high = (0, T - 1) if zoom is None or zoom[0] > T else (max(0, int(zoom[0]) - 1), min(T - 1, int(zoom[1]) - 1))
     high = max(low, high)
     size = -(-(high - low + 1) // MOST_COLUMNS)
     first = np.arange(low, high + 1, size)
@@ -303,7 +303,8 @@ class _Board:
 
     def label_cut(self, cut):
         a, b = max(_runs(cut[0]), key=lambda run: run[1] - run[0]) if cut[0].any() else (0, 0)
-        text = f"cut off: <i>τ</i><sub>max</sub> = {min(self.reading.tau_max, self.reading.T)}"
+        tau = self.reading.tau_max  # None under a schedule of someone's own
+        text = "cut off" if tau is None else f"cut off: <i>τ</i><sub>max</sub> = {min(tau, self.reading.T)}"
         if (b - a) * self.columns.width >= 130:
             self.notes.append(dict(
                 text=f"<b>{text}</b>", x=float(self.columns.edges[a] + self.columns.edges[b]) / 2, y=(self.rows + 1) / 2,
@@ -436,7 +437,7 @@ class _Board:
         self.decay_low, self.decay_high = low, high
         ends = [float(x[0]) - 0.5, float(x[-1]) + 0.5]
         self.line(ends, [0, 0], theme.third, 1, name="1")
-        if r.ceiling is not None and 0 < r.ceiling < 1:
+        if r.ceiling is not None and 0 < r.ceiling < 1 and r.reference > 0:
             self.draw_ceiling(low)
         if low < -7 < high:
             self.line(ends, [-7, -7], theme.third, 1.5, dash="dot", name="float32")
