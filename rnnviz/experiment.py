@@ -121,7 +121,7 @@ class Experiment:
 
     @property
     def windows(self):
-        return truncated(self.T, self.tau_max, self.tau_b) if self.cut else full(self.T)
+        return truncated(self.T, self.tau_max, self.tau_b).carrying(self.scored) if self.cut else full(self.T)
 
     @property
     def loss_name(self):

@@ -92,6 +92,12 @@ class Flow:
         return int((self.scored & self.seen).sum())
 
     @property
+    def last_loss(self):
+        """The step of the last loss that some pass sees, from 0; the last step if none is seen."""
+        heard = np.flatnonzero(self.scored & self.seen)
+        return int(heard[-1]) if heard.size else self.T - 1
+
+    @property
     def L(self):
         return self.size.shape[0]
 
@@ -118,10 +124,10 @@ class Flow:
             return float(10.0 ** self.log_ratio[l, t])
 
     def fit(self, l=0):
-        """The rate at which layer l fades or grows with each step back, the last sixth of the steps left out; None
-        with fewer than 3 finite columns."""
-        steps = np.arange(self.T)
-        last = self.T - 1 - self.T // 6
+        """The rate at which layer l fades or grows with each step back from the last loss, the last sixth of the steps
+        before it left out; None with fewer than 3 finite columns."""
+        steps, loss = np.arange(self.T), self.last_loss
+        last = loss - (loss + 1) // 6
         good = (self.state[l] == OK) & (steps <= last)
         if good.sum() < 3:
             return None

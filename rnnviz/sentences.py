@@ -64,7 +64,7 @@ def flow(reading, uncut=None):
     shut = _shut(reading)
     if shut:
         return shut
-    if reading.scalar and reading.T <= 12:
+    if reading.scalar and reading.T <= 12 and reading.state[0, 0] != UNDERFLOW:
         return _by_hand(reading)
     return _rate(reading)
 
@@ -87,7 +87,7 @@ def _beyond(reading):
     if not len(bad):
         return None
     l, t = max(bad.tolist(), key=lambda cell: (cell[1], cell[0]))
-    back = reading.T - 1 - t
+    back = reading.last_loss - t
     return Sentence(
         parts("The gradient ", ("blows up", "grows"), f" beyond what a float64 can hold: at layer {l + 1}, step {t + 1}, "
               f"{steps(back)} back."),
@@ -101,16 +101,16 @@ def _truncated(reading, uncut):
     unseen = int((reading.scored & ~reading.seen).sum())
     keeps = f"Each pass keeps {'1 column' if tau == 1 else f'{tau} columns'}, {steps(tau - 1) if tau > 1 else 'no step'} back"
     if cut:
-        which = f"the first {steps(cut)}" if not reading.reached[:cut].any() else steps(cut)
+        which = steps(cut) if reading.reached[:cut].any() else "the first step" if cut == 1 else f"the first {cut} steps"
         lead = parts(f"{keeps}: {which} get{'s' if cut == 1 else ''} ", ("nothing at all", "fades"), ".")
     else:
         lead = parts(f"{keeps}: every step is reached, but from {'its own' if tau == 1 else 'so near'} only.")
     second = []
     if unseen:
-        second.append((f"{unseen} of {int(reading.scored.sum())} losses {'is' if unseen == 1 else 'are'} seen by no pass. ", ""))
+        second.append((f"{unseen} of {int(reading.scored.sum())} losses {'is' if unseen == 1 else 'are'} seen by no pass.", ""))
     if uncut is not None:
         there = reading.log_ratio[0, 0]
-        second += [("Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1", "")]
+        second += [(" Uncut, " if unseen else "Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1", "")]
         second.append((f"; cut, it is {from_log(there)}." if not cut and np.isfinite(there) else ".", ""))
     return Sentence(lead, tuple(second))
 
@@ -156,7 +156,7 @@ def _arriving(reading):
 def _by_hand(reading):
     value = reading.value[reading.quantity][0, 0] / _signed_reference(reading)
     return Sentence(
-        parts(f"The loss sends in {significant(_signed_reference(reading))}. ",
+        parts(f"The {'' if reading.losses == 1 else 'largest '}loss sends in {significant(_signed_reference(reading))}. ",
               (significant(reading.value[reading.quantity][0, 0]), word(abs(value))), " arrives at layer 1, step 1."),
         parts("Small enough to check by hand: every number in the grid is one cell of the derivation."),
     )
@@ -168,15 +168,16 @@ def _signed_reference(reading):
 
 
 def _rate(reading):
-    losses = reading.losses
-    last = int(np.flatnonzero(reading.scored)[-1])
-    if last == 0:
+    losses, last = reading.losses, reading.last_loss
+    if reading.state[0, 0] == ZERO:
+        return _no_path(reading)
+    if last == 0 and reading.state[0, 0] == OK:
         left = reading.log_ratio[0, 0]
         return Sentence(parts("One step: ", (from_log(left), word(10.0**left)), " of what the loss sends in reaches layer 1."),
                         parts("There is no step to go back to."))
     left, back = reading.log_ratio[0, 0], last
     fit = reading.fit()
-    if losses == 1 and reading.state[0, 0] == OK and last == reading.T - 1 and reading.T > 12 and fit and fit.straight:
+    if losses == 1 and reading.state[0, 0] == OK and last >= 12 and fit and fit.straight:
         k, role = fit.rate, regime(fit.rate, left)
         if role == "grows":
             return Sentence(
@@ -206,6 +207,14 @@ def _rate(reading):
     )
 
 
+def _no_path(reading):
+    """An exact zero at layer 1, step 1, although no layer is shut as a whole."""
+    held = np.flatnonzero(reading.state[0] == OK)
+    return Sentence(
+        parts(("Exactly 0", "fades"), " arrives at layer 1, step 1: no path leads there."),
+        parts(f"Layer 1 is reached back to step {held[0] + 1}." if held.size else "Nothing arrives in layer 1 at all."))
+
+
 def _rate_number(k):
     """0.60; with more digits where two would round a rate that is not 1 to 1.00."""
     return number(k) if abs(k - 1) >= 0.005 or abs(k - 1) < 5e-5 else f"{k:.4f}"
@@ -214,6 +223,6 @@ def _rate_number(k):
 def _why_no_rate(reading, losses, fit):
     if losses > 1:
         return f"{losses} losses send gradient in on the way, so no single rate describes it."
-    if reading.T <= 12 or fit is None:
+    if reading.last_loss < 12 or fit is None:
         return "Too few steps to speak of a rate."
     return f"One rate would explain only {max(0.0, fit.r2):.0%} of the curve: the factor changes from step to step."

@@ -51,6 +51,17 @@ class Windows:
         t = np.arange(self.T)
         return (t >= self.first[:, None]) & (t <= self.last[:, None])
 
+    def carrying(self, scored):
+        """The same sum without the passes that carry none of the losses of scored (T,) bool: they would send back nothing.
+
+        All of them where none carries a loss."""
+        lost = np.append(0, np.cumsum(scored))
+        keep = lost[self.last + 1] > lost[self.since]
+        if keep.all() or not keep.any():
+            return self
+        first, last = self.first[keep], self.last[keep]
+        return Windows(self.T, first, np.maximum(first, np.append(0, last[:-1] + 1)), last)
+
     def merged(self):
         """The same sum with fewer passes: those that reach equally far back are one, by linearity."""
         keep = np.append(np.diff(self.first) > 0, True)
