@@ -86,7 +86,7 @@ def test_saturated_fades_although_its_recurrent_scale_is_above_one():
 def test_dead_relu_stops_at_a_layer_where_every_unit_is_shut_and_layer_1_carries_further():
     grid = GRIDS["Dead ReLU"]
     size = grid.size()
-    shut = [(l, t) for l, row in enumerate(grid.slope) for t, v in enumerate(row) if not v.any() and (grid.grad_h[l][t] != 0).any()]
+    shut = [(l, t) for l, row in enumerate(grid.slope) for t, v in enumerate(row) if not v.any() and grid.grad_h[l][t].any()]
     l, t = max(shut, key=lambda cell: cell[::-1])  # the first that the gradient meets, coming from the loss
     assert l > 0
     assert (size[l, :t + 1] == 0).all()

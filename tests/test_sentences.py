@@ -55,7 +55,8 @@ def chain(w, T, target=1.0, cell="linear"):
 @pytest.mark.parametrize("quantity", ["delta", "grad_h"])
 @pytest.mark.parametrize(("changes", "lead"), [
     ({"g": 0.8}, "keeps"), ({"g": 0.5, "T": 60}, "keeps"), ({"cell": "sigmoid", "T": 40}, "keeps"),
-    ({"cell": "linear", "g": 1.5}, "multiplies the gradient by"), ({"cell": "linear", "g": 1.2, "T": 80}, "multiplies the gradient by"),
+    ({"cell": "linear", "g": 1.5}, "multiplies the gradient by"),
+    ({"cell": "linear", "g": 1.2, "T": 80}, "multiplies the gradient by"),
 ])
 def test_a_rate_and_what_is_left_are_those_of_the_plain_loop(changes, lead, quantity):
     said, reading, grid = told(Experiment(**changes), quantity=quantity)
@@ -262,7 +263,8 @@ def test_a_shut_top_layer_lets_nothing_arrive_anywhere():
     assert "Nothing arrives anywhere." in said.text
 
 
-@pytest.mark.parametrize(("changes", "held"), [({"g": 0.0}, 30), ({"layers": "16 static, 16 static"}, 30), ({"input_scale": 0.0}, None)])
+@pytest.mark.parametrize(("changes", "held"), [
+    ({"g": 0.0}, 30), ({"layers": "16 static, 16 static"}, 30), ({"input_scale": 0.0}, None)])
 def test_an_exact_zero_without_a_shut_layer_is_a_missing_path(changes, held):
     said, reading, grid = told(Experiment(**changes))
     size = grid.size()
