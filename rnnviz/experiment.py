@@ -426,8 +426,11 @@ EXAMPLES = MappingProxyType({
 })
 
 
+RECIPES = MappingProxyType({example.recipe: name for name, example in EXAMPLES.items()})
+
+
 def example_of(experiment):
     """The name of the example that this experiment is, however it is read, or None."""
-    return next((name for name, e in EXAMPLES.items() if e.recipe == experiment.recipe), None)
+    return RECIPES.get(experiment.recipe)
 
 

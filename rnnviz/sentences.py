@@ -110,7 +110,8 @@ def _truncated(reading, uncut):
         second.append((f"{unseen} of {int(reading.scored.sum())} losses {'is' if unseen == 1 else 'are'} seen by no pass.", ""))
     if uncut is not None:
         there = reading.log_ratio[0, 0]
-        second += [(" Uncut, " if unseen else "Uncut, ", ""), (from_log(uncut), "strong"), (" of it would have reached step 1", "")]
+        second += [(" Uncut, " if unseen else "Uncut, ", ""), (from_log(uncut), "strong"),
+                   (" of it would have reached step 1", "")]
         second.append((f"; cut, it is {from_log(there)}." if not cut and np.isfinite(there) else ".", ""))
     return Sentence(lead, tuple(second))
 
@@ -181,7 +182,8 @@ def _rate(reading):
         k, role = fit.rate, regime(fit.rate, left)
         if role == "grows":
             return Sentence(
-                parts("Each step back multiplies the gradient by ", (_rate_number(k), "grows"), f". {steps(back)} back it is ",
+                parts("Each step back multiplies the gradient by ", (_rate_number(k, role), "grows"),
+                      f". {steps(back)} back it is ",
                       (f"{from_log(left)} times", "grows"), " larger." if left > 0 else " its size."),
                 parts("One plain descent step of this size would throw the weights away. Clip it, or lower the recurrent scale."
                       if left > 2 else "It still grows with every step: a longer sequence would blow up."),
@@ -191,13 +193,14 @@ def _rate(reading):
         else:
             consequence = "Neither fading nor growing: this balance is the edge, and a small change of scale leaves it."
         return Sentence(
-            parts("Each step back keeps ", (_rate_number(k), role), f" of the gradient. {steps(back)} back, ",
+            parts("Each step back keeps ", (_rate_number(k, role), role), f" of the gradient. {steps(back)} back, ",
                   (from_log(left), role), " of it is left."),
             parts(consequence),
         )
     if reading.state[0, 0] == UNDERFLOW:
         first = int(np.flatnonzero(reading.state[0] == OK)[0]) if (reading.state[0] == OK).any() else last
-        return Sentence(parts("The gradient ", ("underflows", "fades"), f": before step {first + 1}, layer 1 holds less than a float64 can tell from 0."),
+        return Sentence(parts("The gradient ", ("underflows", "fades"),
+                              f": before step {first + 1}, layer 1 holds less than a float64 can tell from 0."),
                         parts(f"That is after {steps(last - first)} back."))
     factor = float(10.0 ** min(left, 300.0))
     return Sentence(
@@ -215,9 +218,9 @@ def _no_path(reading):
         parts(f"Layer 1 is reached back to step {held[0] + 1}." if held.size else "Nothing arrives in layer 1 at all."))
 
 
-def _rate_number(k):
-    """0.60; with more digits where two would round a rate that is not 1 to 1.00."""
-    return number(k) if abs(k - 1) >= 0.005 or abs(k - 1) < 5e-5 else f"{k:.4f}"
+def _rate_number(k, role):
+    """0.60; with more digits where two would call a rate that fades or grows 1.00."""
+    return number(k) if abs(k - 1) >= 0.005 or role == "holds" else f"{k:.4f}"
 
 
 def _why_no_rate(reading, losses, fit):

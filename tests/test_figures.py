@@ -14,7 +14,8 @@ from strategies import small_experiments
 
 from rnnviz.experiment import EXAMPLES, Experiment, run
 from rnnviz.figures import DARK, LIGHT, THEMES, colour, flow_figure, flow_spec
-from rnnviz.figures.flow import MOST_COLUMNS, columns, log_ticks, step_ticks
+from rnnviz.figures.columns import MOST_COLUMNS, columns
+from rnnviz.figures.flow import log_ticks, step_ticks
 from rnnviz.flow import CUT, NAN, OK, OVERFLOW, PENDING, UNDERFLOW, ZERO, neurons, read
 from rnnviz.windows import full
 
@@ -175,7 +176,8 @@ def test_what_is_read_on_hover_is_the_cell_itself():
             assert 1 <= m < 10.0001
             space, time = (float(np.sqrt((v[l][t] ** 2).sum())) for v in (true.space, true.time))
             if space + time:
-                np.testing.assert_allclose([above, future], [100 * space / (space + time), 100 * time / (space + time)], rtol=1e-4, atol=1e-4)
+                shares = [100 * space / (space + time), 100 * time / (space + time)]
+                np.testing.assert_allclose([above, future], shares, rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(slope, float(true.slope[l][t].mean()), rtol=1e-5)
     for field in range(9):
         assert f"customdata[{field}" in grid["hovertemplate"]
@@ -191,7 +193,8 @@ def test_steps_before_the_loss_are_counted_to_the_next_loss_that_a_pass_sees():
 
 @pytest.mark.parametrize(("first", "last", "plot", "ticks"), [
     (1, 30, 942, [1, 5, 10, 15, 20, 25, 30]), (1, 6, 942, [1, 2, 3, 4, 5, 6]), (1, 1, 942, [1]),
-    (1, 100, 942, [1, *range(5, 101, 5)]), (1, 100, 400, [1, 20, 40, 60, 80, 100]), (500, 530, 942, [500, 505, 510, 515, 520, 525, 530]),
+    (1, 100, 942, [1, *range(5, 101, 5)]), (1, 100, 400, [1, 20, 40, 60, 80, 100]),
+    (500, 530, 942, [500, 505, 510, 515, 520, 525, 530]),
 ])
 def test_ticks_stand_at_round_steps_and_at_both_ends(first, last, plot, ticks):
     assert step_ticks(first, last, plot) == ticks
@@ -381,8 +384,8 @@ def test_a_bin_of_numbers_and_cut_cells_shows_the_numbers():
 def shaft(path):
     """(thickness, direction) of an arrow: read from its outline."""
     points = np.array([[float(v) for v in pair.split(",")] for pair in path.strip("MZ").split("L")])
-    across, along = (points[:, 0], points[:, 1]) if np.ptp(points[:, 1]) > np.ptp(points[:, 0]) else (points[:, 1], points[:, 0])
     up = np.ptp(points[:, 1]) > np.ptp(points[:, 0])
+    across, along = points.T if up else points.T[::-1]
     return abs(across[0]) + abs(across[-1]), "up" if up else "right", along.min()
 
 
@@ -548,11 +551,20 @@ def test_the_dashed_line_is_the_least_squares_rate_of_layer_1(name):
     assert "per step back" in label[0]["text"]
 
 
-@pytest.mark.parametrize("changes", [{"T": 12}, {"score": "every step"}, {"T": 13}, {"g": 1.3, "input_scale": 5.0, "seed": 5, "T": 20}])
+def test_the_rate_of_a_loss_before_the_end_is_fitted_to_the_steps_before_it():
+    made = run(Experiment(score="chosen steps", steps="20"))
+    rate, level, _ = plain.line(plain.grid_of(made).left()[0][:20])
+    dashed = named(flow_spec(read(made)), "rate")
+    np.testing.assert_allclose(dashed["x"], [1, 17])
+    np.testing.assert_allclose(dashed["y"], [level + 16 * np.log10(rate), level], atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [
+    {"T": 12}, {"score": "every step"}, {"T": 13}, {"g": 1.3, "input_scale": 5.0, "seed": 5, "T": 20}])
 def test_no_rate_is_drawn_where_none_describes_the_curve(changes):
     made = run(Experiment(**changes))
-    curve = plain.grid_of(made).left()[0]
-    assert made.sequence.T <= 12 or made.sequence.scored.sum() > 1 or plain.line(curve)[2] < 0.9, "the case is what it should be"
+    crooked = plain.line(plain.grid_of(made).left()[0])[2] < 0.9
+    assert made.sequence.T <= 12 or made.sequence.scored.sum() > 1 or crooked, "the case is what it should be"
     spec = flow_spec(read(made))
     assert "rate" not in names(spec)
     assert not notes(spec, "×")
@@ -601,9 +613,7 @@ def test_every_point_of_the_curves_lies_inside_their_axis(name):
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
 def test_the_names_of_the_curves_stand_apart(depth):
     spec = flow_spec(reading_of(Experiment(depth=depth, g=0.3, T=60)))
-    low, high = spec["layout"]["yaxis2"]["range"]
-    top, bottom = spec["layout"]["yaxis2"]["domain"][::-1]
-    px = (top - bottom) * spec["layout"]["height"] / (high - low)
+    px = spec["layout"]["height"]
     places = sorted(note["y"] * px for note in spec["layout"]["annotations"] if re.fullmatch(r"layer \d+", note["text"]))
     assert len(places) == depth
     assert all(b - a >= 14.9 for a, b in zip(places, places[1:], strict=False))
@@ -647,7 +657,8 @@ def test_any_experiment_is_a_valid_figure_in_which_something_is_drawn(experiment
     if reading.overflow is None and data.draw(st.booleans()):
         opened = neurons(made, reading, data.draw(st.integers(0, reading.L - 1)))
     cell = (data.draw(st.integers(0, reading.L - 1)), data.draw(st.integers(0, reading.T - 1)))
-    spec = flow_spec(reading, cell=None if reading.overflow else cell, opened=opened, theme=data.draw(st.sampled_from(tuple(THEMES))),
+    theme = data.draw(st.sampled_from(tuple(THEMES)))
+    spec = flow_spec(reading, cell=None if reading.overflow else cell, opened=opened, theme=theme,
                      width=data.draw(st.integers(300, 2000)), decades=experiment.decades)
     flow_spec_is_drawable(spec)
     grid = named(spec, "grid")
@@ -726,7 +737,8 @@ def test_every_word_in_the_figure_reaches_4_6_to_1_on_the_page_and_the_panel(the
             assert (shades[1] + 0.05) / (shades[0] + 0.05) >= 4.6, ink
 
 
-@pytest.mark.parametrize(("changes", "depth"), [({"T": 1}, 3), ({"depth": 1}, 1), ({"T": 1, "depth": 1, "width": 1}, 1), ({"depth": 12}, 12)])
+@pytest.mark.parametrize(("changes", "depth"), [
+    ({"T": 1}, 3), ({"depth": 1}, 1), ({"T": 1, "depth": 1, "width": 1}, 1), ({"depth": 12}, 12)])
 def test_the_smallest_and_the_deepest_grids_are_drawn(changes, depth):
     reading = reading_of(Experiment(seed=3, **changes))
     spec = flow_spec(reading, cell=(0, 0))

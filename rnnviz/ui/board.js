@@ -36,12 +36,13 @@ function build(root) {
     <div class="rv-notes" role="status"></div>
     <p class="rv-lead" role="status"></p><p class="rv-consequence"></p>
     <div class="rv-figure" tabindex="0" role="group">
-      <div class="rv-plot" role="img"></div>
+      <div class="rv-sketch"></div><div class="rv-plot" role="img"></div><div class="rv-furniture" aria-hidden="true"></div>
       <div class="rv-equation"><p class="rv-heading"><b>The outlined cell</b> <span></span></p>
         <div class="rv-terms" role="math"></div></div>
     </div>`;
   const find = (name) => root.querySelector(".rv-" + name);
   return { root, notes: find("notes"), lead: find("lead"), consequence: find("consequence"), figure: find("figure"), plot: find("plot"),
+    sketch: find("sketch"), furniture: find("furniture"),
     equation: find("equation"), terms: find("terms"), heading: find("heading").querySelector("span") };
 }
 
@@ -147,10 +148,13 @@ export function draw(component) {
     board.terms.innerHTML = picture.equation.html;
     board.terms.setAttribute("aria-label", picture.equation.text);
   }
+  if (board.stood !== picture.furniture) board.furniture.innerHTML = board.stood = picture.furniture;
+  if (!window.Plotly && picture.sketch) board.sketch.innerHTML = picture.sketch;
   remember(board, picture);
   script(picture.plotly).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
     { displayModeBar: false, doubleClick: "reset", showTips: false, responsive: false })).then(() => {
     if (!board.leave) listen(board);
+    board.sketch.replaceChildren();
     root.dataset.rev = picture.rev;
   }, () => component.setStateValue("failed", true));
   return undefined;

@@ -10,7 +10,8 @@ from . import state
 SHORT = 200  # steps a slider covers; beyond, a number field
 CELL_NAMES = {"tanh": "tanh", "relu": "ReLU", "linear": "lin", "sigmoid": "sigm"}
 SCORE_NAMES = {"last step": "last", "every step": "every", "chosen steps": "chosen"}
-LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", "squared": "squared error, ‖y−target‖²",
+LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", 
+              "squared": "squared error, ‖y−target‖²",
               "sigmoid": "cross-entropy, sigmoid", "softmax": "cross-entropy, softmax"}
 QUANTITY_NAMES = {"delta": "∂C/∂z", "grad_h": "∂C/∂h"}
 NOTATION_NAMES = {"house": "W_S, W_T", "derivation": "derivation: wδ", "space/time": "space/time: ₛW, ₜW", "U, V, W": "U, V, W"}
@@ -29,14 +30,16 @@ def sidebar():
 
 
 def group(title):
-    """A heading over a hairline, with a small menu for what is seldom touched; returns the menu."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=f"group_{title}"):
-        st.markdown(f"**{title}**", width="content")
-        return st.popover("more", type="tertiary", key=f"more_{title}")
+    """A heading over a hairline that opens a menu for what is seldom touched; the menu is drawn only while it is open."""
+    return st.popover(title, type="tertiary", width="stretch", key=f"group_{title}", on_change="rerun")
 
 
 def network():
     more = group("Network")
+    if more.open:
+        with more:
+            words("layers", placeholder="16, 16 relu, 8 static")
+            segments("readout", {"linear": "linear", "none": "none: y = h"}, label=True)
     segments("cell", CELL_NAMES)
     listed = bool(state.get("layers"))
     left, right = st.columns(2)
@@ -44,9 +47,6 @@ def network():
         integer("depth", disabled=listed)
     with right:
         integer("width", disabled=listed)
-    with more:
-        words("layers", placeholder="16, 16 relu, 8 static")
-        segments("readout", {"linear": "linear", "none": "none: y = h"}, label=True)
     if listed:
         st.button("Layer list in use: clear it", on_click=state.change, kwargs={"layers": ""}, type="tertiary")
 
@@ -61,6 +61,11 @@ def layer_count():
 def weights():
     more = group("Weights")
     by_hand = state.get("init") == BY_HAND
+    if more.open:
+        with more:
+            if not by_hand:
+                slide("bias")
+            integer("seed")
     if by_hand:
         hand_fields()
     else:
@@ -71,10 +76,6 @@ def weights():
         select("init", {name: name for name in (*INITS, BY_HAND)})
     with right:
         st.button("Redraw", on_click=redraw, width="stretch")
-    with more:
-        if not by_hand:
-            slide("bias")
-        integer("seed")
 
 
 def redraw():
@@ -107,6 +108,11 @@ def set_hand():
 
 def sequence():
     more = group("Sequence")
+    if more.open:
+        with more:
+            st.toggle("Long sequence", value=st.session_state.long, key="long_toggle", on_change=shorten,
+                      help=f"Number fields to {MAX_T} in place of sliders to {SHORT}.")
+            select("loss", LOSS_NAMES)
     steps("T")
     segments("score", SCORE_NAMES, label=True)
     if state.get("score") == "chosen steps":
@@ -114,23 +120,19 @@ def sequence():
     select("task", {name: name for name in TASKS})
     if TASKS.get(state.get("task")) and TASKS[state.get("task")].uses_text:
         words("text", hidden=True)
-    with more:
-        st.toggle("Long sequence", key="long", on_change=shorten,
-                  help=f"Number fields to {MAX_T} in place of sliders to {SHORT}.")
-        select("loss", LOSS_NAMES)
 
 
 def shorten():
-    """Back to sliders: what lies beyond them comes down to their end."""
+    """Sliders or number fields; what lies beyond the sliders comes down to their end."""
+    st.session_state.long = st.session_state.long_toggle
     if not st.session_state.long:
         state.change(**{name: min(state.get(name), SHORT) for name in ("T", "tau_max", "tau_b")})
 
 
 def truncation():
     with st.container(key="group_Truncation"):
-        st.markdown("**Truncation**")
-    key = state.widget_key("cut")
-    state.take("cut", st.toggle(CONTROLS["cut"]["label"], key=key, help=CONTROLS["cut"]["help"]))
+        st.markdown("Truncation")
+    state.take("cut", st.toggle(CONTROLS["cut"]["label"], key=held("cut"), help=CONTROLS["cut"]["help"]))
     if state.get("cut"):
         steps("tau_max")
         steps("tau_b")
@@ -138,7 +140,10 @@ def truncation():
 
 def reading():
     """How the picture is read: the menu beside the examples."""
-    with st.popover("Reading", key="reading"):
+    menu = st.popover("Reading", key="reading", on_change="rerun")
+    if not menu.open:
+        return
+    with menu:
         segments("quantity", QUANTITY_NAMES, label=True)
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}

@@ -9,7 +9,6 @@ import streamlit as st
 
 from ..experiment import EXAMPLES, MAX_T, example_of, problem, run, to_link, value_problem
 from ..figures import flow_spec
-from ..figures.flow import EQUATION
 from ..flow import Flow, Neurons, neurons, read, uncut
 from ..formulas import NOTATIONS, cell
 from ..sentences import Sentence, flow
@@ -34,6 +33,7 @@ class Picture:
     link: str
     pushes: int
     notes: tuple
+    first: bool
 
 
 def show():
@@ -54,6 +54,7 @@ def body():
     top_row()
     experiment, trouble = settled()
     board.mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
+    st.session_state.shown = True
 
 
 def settled():
@@ -97,13 +98,13 @@ def picture(experiment, notes):
     chosen = outlined(experiment, reading)
     spec = flow_spec(
         reading, cell=chosen, theme=theme, width=session.get("width", WIDTH), decades=experiment.decades,
-        opened=drawn.opened, zoom=session.get("zoom"), equation_gap=EQUATION)
+        opened=drawn.opened, zoom=session.get("zoom"), page=True)
     notation = NOTATIONS[experiment.notation]
     return Picture(
         spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
         dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
         theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T), reading.T > 400,
-        to_link(experiment), session.get("pushes", 0), notes)
+        to_link(experiment), session.get("pushes", 0), notes, "shown" not in session)
 
 
 @dataclass(frozen=True, eq=False)

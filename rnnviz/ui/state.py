@@ -36,10 +36,8 @@ def put(experiment, *, push=False):
     """Set every control to an experiment. push: the browser's Back is to return to the picture before."""
     session = st.session_state
     session.settings = {name: getattr(experiment, name) for name in CONTROLS}
-    for name, value in session.settings.items():
-        session[widget_key(name)] = value
-    for key in [key for key in session if str(key).startswith("hand_")]:
-        del session[key]
+    for key in [key for key in session if str(key).startswith(("w_", "hand_"))]:
+        del session[key]  # each widget takes its value from the settings when it is next shown
     session.long = experiment.T > 200
     session.pop("zoom", None)
     if push:
@@ -54,7 +52,7 @@ def change(**values):
     """Set some fields, and their widgets."""
     for name, value in values.items():
         st.session_state.settings[name] = value
-        st.session_state[widget_key(name)] = value
+        st.session_state.pop(widget_key(name), None)
 
 
 def take(name, value):

@@ -1,0 +1,126 @@
+"""Where things stand on the figure: its geometry in px, and the few shapes that all its parts use.
+
+Places are pixels, so that nothing assumes a width: the plot is as wide as it is given, tracks share their margins, and
+labels are shifted in px from the data they name.
+"""
+
+import numpy as np
+
+from ..flow import OK
+from . import colour
+from .columns import columns
+from .theme import HEADING, LEFT, RIGHT, SIZE, THEMES
+
+HEAD, TICKS, AXIS_ROW = 72, 20, 24  # px: above the grid; its tick labels; the line under them
+EQUATION = 104  # px left free on the page for the outlined cell's equation
+DECAY, GATES, TITLE = 106, 58, 40
+NEURONS = 72  # px of each track of an opened layer
+USUAL, MOST_STRETCH = 1068, 1.45  # px; a wider page also gets taller tracks, up to so much
+
+
+def grid_height(rows, neurons=False):
+    """px of the grid."""
+    if neurons:
+        return min(192, max(96, 12 * rows))
+    return {1: 66, 2: 128}.get(rows, 132 if rows <= 11 else 12 * rows)
+
+
+class Canvas:
+    """One figure in the making. traces, shapes and notes are Plotly's; texts, at fixed px, the page draws itself."""
+
+    def __init__(self, reading, cell, theme, width, decades, opened, zoom, page, caption):
+        self.reading, self.cell, self.opened, self.page, self.caption = reading, cell, opened, page, caption
+        self.name, self.theme = theme, THEMES[theme]
+        self.width, self.plot = width, max(120, width - LEFT - RIGHT)
+        self.columns = columns(reading.T, self.plot, zoom)
+        if opened is None:
+            self.rows, self.state, values = reading.L, reading.state, reading.log_ratio
+        else:
+            self.rows, self.state, values = opened.state.shape[0], opened.state, opened.log_ratio
+        self.values = self.columns.median(np.where(self.state == OK, values, np.nan))
+        self.special = self.columns.special(self.state)
+        self.W = decades or colour.decades(np.where(self.state == OK, values, np.nan))
+        self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
+        self.grid = round(self.stretch * grid_height(self.rows, opened is not None))
+        self.decay, self.gate = round(self.stretch * DECAY), round(self.stretch * (GATES if opened is None else NEURONS))
+        self.row = self.grid / self.rows
+        self.grid_bottom = HEAD + self.grid
+        self.equation_top = self.grid_bottom + TICKS + AXIS_ROW + 6
+        self.decay_top = self.equation_top + (EQUATION if page else 0) + TITLE
+        self.decay_bottom = self.decay_top + self.decay
+        self.gates_top = self.decay_bottom + TITLE
+        self.gates = self.gate if opened is None else 2 * self.gate + TITLE
+        self.height = self.gates_top + self.gates + TICKS + (22 if caption else 4)
+        self.right = LEFT + self.plot  # px of the plot's right edge
+        self.traces, self.shapes, self.notes, self.texts = [], [], [], []
+
+    # From px, counted from the figure's top, to what Plotly wants.
+
+    def paper(self, px):
+        return 1.0 - px / self.height
+
+    def domain(self, top, bottom):
+        return [max(0.0, self.paper(bottom)), min(1.0, self.paper(top))]
+
+    def text(self, words, y, *, left=None, right=None, colour=None, size=SIZE):
+        """Words at fixed px: their left or right end counted from the figure's left edge, their middle from its top."""
+        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, colour=colour or self.theme.ink, size=size))
+
+    def heading(self, words, grey, y):
+        """A bold heading and a grey remark, flush with the figure's left edge."""
+        remark = f"  <span style='color:{self.theme.second};font-size:{HEADING - 1}px'>{grey}</span>" if grey else ""
+        self.text(f"<b>{words}</b>{remark}", y, left=0, size=HEADING)
+
+    def row_names(self, name, rows, top, height):
+        """Layer or neuron names beside a map, as texts on the page; returns the axis settings that name them otherwise."""
+        px = height / rows
+        shown = range(1, rows + 1) if rows == 1 or (px >= 16 and name == "layer") else (1, rows)
+        if not self.page:
+            return dict(tickvals=list(shown), ticktext=[f"{name} {i} " for i in shown])
+        for i in shown:
+            self.text(f"{name} {i}", top + height * (1 - (i - 0.5) / rows), right=LEFT - 4, colour=self.theme.second)
+        return dict(showticklabels=False)
+
+    def dashes(self, mask, axis, colours):
+        rows, cs = np.nonzero(mask)
+        self.traces.append(dict(
+            type="scatter", mode="markers", x=f4(self.columns.middle[cs]), y=f4(rows + 1), hoverinfo="skip",
+            marker=dict(symbol="line-ew", size=min(10, self.columns.width * 0.4),
+                        line=dict(width=1.5, color=colours if isinstance(colours, str) else [colours[r][c] for r, c in
+                                                                                            zip(rows, cs, strict=True)])),
+            xaxis="x", yaxis=axis, name="negative"))
+
+    def boxes(self, mask, *, fill=None, line=0, dash="solid", pattern=None, merge_rows=False, single=False):
+        """One filled outline around every run of marked cells in a row, as one trace."""
+        x, y, edges = [], [], self.columns.edges
+        if merge_rows and (mask == mask[0]).all():
+            spans = [(0.5, self.rows + 0.5, a, b) for a, b in runs(mask[0])]
+        else:
+            spans = [(r + 0.5, r + 1.5, a, b) for r in range(len(mask)) for a, b in
+                     ([(c, c + 1) for c in np.flatnonzero(mask[r])] if single else runs(mask[r]))]
+        dx, dy = 1.0 / self.columns.width * (self.columns.each), 1.0 / self.row
+        for low, high, a, b in spans:
+            left, right = float(edges[a]) + dx, float(edges[b]) - dx
+            x += [left, right, right, left, left, np.nan]
+            y += [low + dy, low + dy, high - dy, high - dy, low + dy, np.nan]
+        self.traces.append(dict(
+            type="scatter", mode="lines", x=f4(x), y=f4(y), fill="toself", fillcolor=fill or self.theme.page, hoverinfo="skip",
+            line=dict(width=line, dash=dash, color=self.theme.hairline), xaxis="x", yaxis="y", name="cells",
+            **({"fillpattern": pattern} if pattern else {})))
+
+
+def f4(values):
+    """As Plotly takes them quickest: float32, contiguous."""
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def runs(mask):
+    """(start, stop) of every run of True."""
+    change = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return list(zip(change[::2].tolist(), change[1::2].tolist(), strict=True))
+
+
+def mix(a, b, share):
+    """The colour between two, as "#rrggbb"."""
+    parts = [round(int(a[i:i + 2], 16) * (1 - share) + int(b[i:i + 2], 16) * share) for i in (1, 3, 5)]
+    return "#" + "".join(f"{p:02X}" for p in parts)
