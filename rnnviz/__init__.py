@@ -1,13 +1,39 @@
-"""rnnviz: where the gradient goes in a recurrent network."""
+"""rnnviz: where the gradient goes in a recurrent network.
+
+    import numpy as np, rnnviz
+    network = rnnviz.Network([rnnviz.Layer(W_S=np.ones((8, 1)), W_T=0.9 * np.eye(8))], W_out=np.ones((1, 8)))
+    flow = rnnviz.read(rnnviz.trace(network, rnnviz.sequence("sine", T=40)))
+    rnnviz.flow_figure(flow).show()
+
+Weights and a sequence determine a trace; a trace determines a picture. The core needs NumPy alone; figures are
+imported when they are asked for.
+"""
 
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: one visitor, one core
 
-from .bptt import Backward, Forward, backward, forward  # noqa: E402
-from .cells import CELLS  # noqa: E402
-from .experiment import EXAMPLES, Experiment, Run, from_link, run, to_link  # noqa: E402
-from .flow import Flow, read  # noqa: E402
-from .network import INITS, Layer, Network, draw  # noqa: E402
-from .tasks import LOSSES, TASKS, Sequence, sequence  # noqa: E402
-from .windows import Windows, full, truncated  # noqa: E402
+from .bptt import Backward, Forward, backward, forward
+from .cells import CELLS
+from .experiment import EXAMPLES, Experiment, Run, from_link, run, to_link, trace
+from .flow import Flow, neurons, read
+from .formulas import cell
+from .network import INITS, Layer, Network, draw
+from .sentences import flow as flow_sentence
+from .tasks import LOSSES, TASKS, Sequence, sequence
+from .windows import Windows, full, one_pass_per_loss, truncated
+
+__all__ = [
+    "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Backward", "Experiment", "Flow", "Forward", "Layer", "Network", "Run",
+    "Sequence", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_link", "full", "neurons",
+    "one_pass_per_loss", "read", "run", "sequence", "to_link", "trace", "truncated",
+]
+
+
+def __getattr__(name):
+    """flow_figure is imported on demand, so that the core works where Plotly is not installed."""
+    if name == "flow_figure":
+        from .figures import flow_figure
+
+        return flow_figure
+    raise AttributeError(f"module 'rnnviz' has no attribute {name!r}")

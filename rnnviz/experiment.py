@@ -135,14 +135,14 @@ CONTROLS = MappingProxyType({
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Everything a figure may ask for: the experiment and what followed from it."""
+    """Everything a figure may ask for. backward is None if a state overflowed, experiment if the network came by itself."""
 
-    experiment: Experiment
     network: Network
     sequence: Sequence
     windows: Windows
     forward: Forward
     backward: Backward | None
+    experiment: Experiment | None = None
 
 
 def run(experiment, checkpoint=nothing):
@@ -155,10 +155,18 @@ def run(experiment, checkpoint=nothing):
         raise ValueError(found)
     seq = make_sequence(experiment)
     network = make_network(experiment, seq, checkpoint)
-    trace = forward(network, seq, checkpoint)
-    windows = experiment.windows
-    sent = None if trace.overflow else backward(network, seq, trace, windows, checkpoint=checkpoint)
-    return Run(experiment, network, seq, windows, trace, sent)
+    return replace(trace(network, seq, experiment.windows, checkpoint), experiment=experiment)
+
+
+def trace(network, seq, windows=None, checkpoint=nothing):
+    """The Run of any Network over any Sequence, under a schedule (one full pass unless given).
+
+    Raises ValueError where their shapes do not fit.
+    """
+    windows = full(seq.T) if windows is None else windows
+    there = forward(network, seq, checkpoint)
+    back = None if there.overflow else backward(network, seq, there, windows, checkpoint=checkpoint)
+    return Run(network, seq, windows, there, back)
 
 
 def make_sequence(experiment):

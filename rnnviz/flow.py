@@ -147,8 +147,8 @@ def norms(rows):
         squares = np.vecdot(rows, rows)
         result = np.sqrt(squares)
         odd = (~((squares > 1e-280) & (squares < 1e300))).nonzero()[0]
-        if len(odd):
-            some = rows[odd]
+        some = rows[odd]
+        if some.any():  # what is all 0 has norm 0 already
             peak = np.abs(some).max(axis=1)
             scale = np.where((peak > 0) & np.isfinite(peak), peak, 1.0)
             small = some / scale[:, None]
@@ -177,7 +177,7 @@ def read(run, quantity="delta", checkpoint=nothing):
         readout=network.W_out is not None, loss=float(run.forward.C),
         weights=tuple((float(layer.W_S[0, 0]), float(layer.W_T[0, 0]) if layer.recurrent else 0.0)
                       for layer in network.layers) if scalar else None,
-        tau_max=run.experiment.tau_max if run.experiment.cut else None,
+        tau_max=windows.tau_max,
     )
     if run.backward is None:
         return _stopped(run, quantity, described)

@@ -17,13 +17,15 @@ class Windows:
     """P passes over T steps: reach first[p]..last[p], carry the losses since[p]..last[p]; each (P,), ascending.
 
     Passes are ordered in time: first and last never decrease from one pass to the next. A loss enters one pass at most;
-    entering several is refused, for the gradient would count it more than once.
+    entering several is refused, for the gradient would count it more than once. tau_max: the columns each pass keeps, where
+    the schedule was made from one number, else None.
     """
 
     T: int
     first: np.ndarray
     since: np.ndarray
     last: np.ndarray
+    tau_max: int | None = None
 
     def __post_init__(self):
         for name in ("first", "since", "last"):
@@ -60,7 +62,7 @@ class Windows:
         if keep.all() or not keep.any():
             return self
         first, last = self.first[keep], self.last[keep]
-        return Windows(self.T, first, np.maximum(first, np.append(0, last[:-1] + 1)), last)
+        return Windows(self.T, first, np.maximum(first, np.append(0, last[:-1] + 1)), last, self.tau_max)
 
     def merged(self):
         """The same sum with fewer passes: those that reach equally far back are one, by linearity."""
@@ -68,7 +70,7 @@ class Windows:
         head = np.append(True, np.diff(self.first) > 0)
         if (self.since[1:] != self.last[:-1] + 1)[~head[1:]].any():
             return self
-        return Windows(self.T, self.first[keep], self.since[head], self.last[keep])
+        return Windows(self.T, self.first[keep], self.since[head], self.last[keep], self.tau_max)
 
     def lanes(self):
         """The largest number of passes over one step: how many columns of delta each step costs."""
@@ -113,7 +115,7 @@ def truncated(T, tau_max, tau_b):
     last = ends if len(ends) and ends[-1] == T - 1 else np.append(ends, T - 1)
     previous = np.append(-1, last[:-1])
     first = np.maximum(0, last - min(tau_max, T) + 1)
-    return Windows(T, first, np.maximum(previous + 1, first), last)
+    return Windows(T, first, np.maximum(previous + 1, first), last, int(tau_max))
 
 
 def one_pass_per_loss(scored):

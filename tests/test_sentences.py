@@ -34,7 +34,7 @@ def run_of(network, sequence, windows=None):
     windows = windows or full(sequence.T)
     trace = forward(network, sequence)
     sent = None if trace.overflow else backward(network, sequence, trace, windows)
-    return Run(Experiment(T=sequence.T), network, sequence, windows, trace, sent)
+    return Run(network, sequence, windows, trace, sent)
 
 
 def after(text, words):
