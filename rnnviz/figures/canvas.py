@@ -62,9 +62,13 @@ class Canvas:
     def domain(self, top, bottom):
         return [max(0.0, self.paper(bottom)), min(1.0, self.paper(top))]
 
-    def text(self, words, y, *, left=None, right=None, colour=None, size=SIZE):
-        """Words at fixed px: their left or right end counted from the figure's left edge, their middle from its top."""
-        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, colour=colour or self.theme.ink, size=size))
+    def text(self, words, y, *, left=None, right=None, colour=None, size=SIZE, opens=None):
+        """Words at fixed px: their left or right end counted from the figure's left edge, their middle from its top.
+
+        opens: on the page, a click opens this layer (from 1) into its neurons; 0 shows all layers again.
+        """
+        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, colour=colour or self.theme.ink, size=size,
+                               opens=opens))
 
     def heading(self, words, grey, y):
         """A bold heading and a grey remark, flush with the figure's left edge."""
@@ -78,7 +82,8 @@ class Canvas:
         if not self.page:
             return dict(tickvals=list(shown), ticktext=[f"{name} {i} " for i in shown])
         for i in shown:
-            self.text(f"{name} {i}", top + height * (1 - (i - 0.5) / rows), right=LEFT - 4, colour=self.theme.second)
+            self.text(f"{name} {i}", top + height * (1 - (i - 0.5) / rows), right=LEFT - 4, colour=self.theme.second,
+                      opens=i if name == "layer" and top == HEAD else None)
         return dict(showticklabels=False)
 
     def dashes(self, mask, axis, colours):

@@ -23,6 +23,8 @@ def draw_grid(b):
             print_values(b)
     else:
         b.heading(f"Layer {b.opened.layer + 1}, neuron by neuron", "a dash marks a negative δ", 14)
+        if b.page:
+            b.text("← all layers", 38, left=0, colour=b.theme.second, opens=0)
         if b.columns.each == 1 and b.columns.width >= 7 and b.row >= 5:
             b.dashes(b.opened.negative[:, b.columns.first], "y", b.theme.ink)
     label = "time step <i>t</i> ⟶ the network runs forward"

@@ -36,7 +36,7 @@ function build(root) {
     <div class="rv-notes" role="status"></div>
     <p class="rv-lead" role="status"></p><p class="rv-consequence"></p>
     <div class="rv-figure" tabindex="0" role="group">
-      <div class="rv-sketch"></div><div class="rv-plot" role="img"></div><div class="rv-furniture" aria-hidden="true"></div>
+      <div class="rv-sketch"></div><div class="rv-plot" role="img"></div><div class="rv-furniture"></div>
       <div class="rv-equation"><p class="rv-heading"><b>The outlined cell</b> <span></span></p>
         <div class="rv-terms" role="math"></div></div>
     </div>`;
@@ -107,6 +107,10 @@ function listen(board) {
     const width = Math.round(board.root.getBoundingClientRect().width);
     if (width > 100 && Math.abs(width - board.picture.spec.layout.width) > 2) say("width", width);
   };
+  board.furniture.addEventListener("click", (event) => {
+    const opens = event.target.closest("[data-opens]")?.dataset.opens;
+    if (opens !== undefined) say("opens", [Number(opens), Date.now()]);
+  });
   document.addEventListener("keydown", key);
   window.addEventListener("popstate", back);
   let waiting = 0;

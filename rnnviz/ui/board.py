@@ -72,8 +72,9 @@ def furniture(meta):
     parts = []
     for text in meta["texts"]:
         side = f"left:{text['left']:.1f}px" if text["right"] is None else f"left:{text['right']:.1f}px;translate:-100% -50%"
-        parts.append(f'<span style="top:{text["y"]}px;{side};color:{text["colour"]};font-size:{text["size"]}px">'
-                     f'{text["text"]}</span>')
+        tag, more = ("span", "") if text["opens"] is None else ("button", f' data-opens="{text["opens"]}"')
+        parts.append(f'<{tag}{more} style="top:{text["y"]}px;{side};color:{text["colour"]};font-size:{text["size"]}px">'
+                     f'{text["text"]}</{tag}>')
     bar = meta["bar"]
     stops = ",".join(f"{colour} {100 * place:.2f}%" for place, colour in bar["stops"])
     parts.append(f'<i style="left:{bar["left"]}px;top:{bar["top"]}px;width:{bar["length"]}px;'
@@ -149,6 +150,7 @@ def mount(picture, on, on_points):
             return
         except (AttributeError, FileNotFoundError):  # a Streamlit without components v2, or a server without our files
             st.session_state.board_failed = True
+            st.rerun()
     plain(picture, on_points)
 
 

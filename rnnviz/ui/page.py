@@ -98,7 +98,7 @@ def picture(experiment, notes):
     chosen = outlined(experiment, reading)
     spec = flow_spec(
         reading, cell=chosen, theme=theme, width=session.get("width", WIDTH), decades=experiment.decades,
-        opened=drawn.opened, zoom=session.get("zoom"), page=True)
+        opened=drawn.opened, zoom=session.get("zoom"), page=not session.get("board_failed"))
     notation = NOTATIONS[experiment.notation]
     return Picture(
         spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
@@ -154,9 +154,19 @@ def outlined(experiment, reading):
 def on_cell():
     value = reported("cell")
     if isinstance(value, (list, tuple)) and len(value) >= 2:
-        for name, number in zip(("layer", "step"), value, strict=False):
-            if value_problem(name, number) is None:
-                state.change(**{name: number})
+        outline(*value[:2])
+
+
+def outline(layer, step):
+    """Outline a cell, counted from 1, if there may be one."""
+    if value_problem("layer", layer) is None and value_problem("step", step) is None:
+        state.change(layer=layer, step=step)
+
+
+def on_opens():
+    value = reported("opens")
+    if isinstance(value, (list, tuple)) and value and value_problem("open", value[0]) is None:
+        state.change(open=value[0], **({"layer": value[0]} if value[0] else {}))
 
 
 def on_width():
@@ -186,11 +196,11 @@ def on_failed():
 def on_points():
     points = st.session_state.plain_board.selection.points
     if points:  # a second click clears the selection: the last cell stays
-        state.change(layer=int(points[0]["y"]), step=max(1, round(points[0]["x"])))
+        outline(state.get("open") or round(points[0]["y"]), round(points[0]["x"]))
 
 
 def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
-EVENTS = {"cell": on_cell, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}
+EVENTS = {"cell": on_cell, "opens": on_opens, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}
