@@ -61,8 +61,10 @@ class Windows:
         keep = lost[self.last + 1] > lost[self.since]
         if keep.all() or not keep.any():
             return self
-        first, last = self.first[keep], self.last[keep]
-        return Windows(self.T, first, np.maximum(first, np.append(0, last[:-1] + 1)), last, self.tau_max)
+        first, since, last = self.first[keep], self.since[keep], self.last[keep]
+        wider = np.maximum(first, np.append(0, last[:-1] + 1))  # over steps that are not scored, so that passes can merge
+        since = np.where(lost[wider] == lost[since], wider, since)
+        return Windows(self.T, first, since, last, self.tau_max)
 
     def merged(self):
         """The same sum with fewer passes: those that reach equally far back are one, by linearity."""
