@@ -25,8 +25,8 @@ from .windows import Windows, full, one_pass_per_loss, truncated
 
 __all__ = [
     "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Backward", "Experiment", "Flow", "Forward", "Layer", "Network", "Run",
-    "Sequence", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_link", "full", "neurons",
-    "one_pass_per_loss", "read", "run", "sequence", "to_link", "trace", "truncated",
+    "Sequence", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_link", "full",
+    "neurons", "one_pass_per_loss", "read", "run", "sequence", "to_link", "trace", "truncated",
 ]
 
 

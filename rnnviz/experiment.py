@@ -326,7 +326,8 @@ def value_problem(name, value):
     low, high = control["low"], control["high"]
     sort = int if kind == "whole" else (int, float)
     if isinstance(value, bool) or not isinstance(value, sort) or not low <= value <= high:
-        return f"{label} is {shown(value)}; it must be {'a whole number' if kind == 'whole' else 'a number'} from {low} to {high}"
+        sort = "a whole number" if kind == "whole" else "a number"
+        return f"{label} is {shown(value)}; it must be {sort} from {low} to {high}"
     return None
 
 
@@ -377,7 +378,8 @@ def from_link(query):
     given, notes, unknown = {}, [], []
     if isinstance(query, str):
         if len(query) > LONGEST_LINK:
-            return Experiment(), (f"The link has {len(query):,} characters; it may have {LONGEST_LINK:,}. The default is shown.",)
+            note = f"The link has {len(query):,} characters; it may have {LONGEST_LINK:,}. The default is shown."
+            return Experiment(), (note,)
         pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
         query = dict(pairs)
         notes += [f"The link gives {CONTROLS[name]['label']} {n} times; the last is used."

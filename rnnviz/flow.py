@@ -225,7 +225,7 @@ def _stopped(run, quantity, described):
     state[bad_layer, bad_step] = OVERFLOW
     return Flow(
         quantity, nothing, nothing, nothing, nothing, nothing, freeze(openness), freeze(shut), freeze(state), np.nan,
-        value={name: nothing for name in ("delta", "grad_h", "space", "time", "slope")}, ceiling=None,
+        value=dict.fromkeys(("delta", "grad_h", "space", "time", "slope"), nothing), ceiling=None,
         overflow=run.forward.overflow, **described,
     )
 

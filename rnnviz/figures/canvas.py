@@ -115,8 +115,9 @@ class Canvas:
 
 
 def f4(values):
-    """As Plotly takes them quickest: float32, contiguous."""
-    return np.ascontiguousarray(values, dtype=np.float32)
+    """As Plotly takes them quickest: float32, contiguous; what is too large for that becomes inf, which it leaves out."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def runs(mask):

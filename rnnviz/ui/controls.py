@@ -85,25 +85,19 @@ def redraw():
 
 
 def hand_fields():
-    """One row a layer: W_S, W_T, b."""
-    names = ("w_S", "w_T", "b")
-    for l, weights_of_layer in reversed(list(enumerate(state.hand()))):
-        for column, i in zip(st.columns(3), range(3), strict=True):
-            key = f"hand_{l}_{i}"
-            if key not in st.session_state:
-                st.session_state[key] = float(weights_of_layer[i])
+    """One row a layer: W_S, W_T, b. What they show goes into the text that the link carries."""
+    names, before = ("w_S", "w_T", "b"), state.hand()
+    after = [list(weights_of_layer) for weights_of_layer in before]
+    for l in reversed(range(len(before))):
+        for i, column in enumerate(st.columns(3)):
+            key, now = f"hand_{l}_{i}", float(before[l][i])
+            if key not in st.session_state and "shown" in st.session_state:
+                st.session_state[key] = now
             with column:
-                st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, step=0.05, format="%.4g", key=key,
-                                on_change=set_hand)
-
-
-def set_hand():
-    """The number fields into the text that the link carries."""
-    groups = []
-    for l, old in enumerate(state.hand()):
-        values = [st.session_state.get(f"hand_{l}_{i}", old[i]) for i in range(3)]
-        groups.append(" ".join(f"{old[i] if v is None else v:.12g}" for i, v in enumerate(values)))
-    state.change(hand=", ".join(groups))
+                value = st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, now, step=0.05, format="%.4g", key=key)
+            after[l][i] = now if value is None else value
+    if after != [list(weights_of_layer) for weights_of_layer in before]:
+        state.take("hand", ", ".join(" ".join(f"{value:.12g}" for value in layer) for layer in after))
 
 
 def sequence():
@@ -132,7 +126,7 @@ def shorten():
 def truncation():
     with st.container(key="group_Truncation"):
         st.markdown("Truncation")
-    state.take("cut", st.toggle(CONTROLS["cut"]["label"], key=held("cut"), help=CONTROLS["cut"]["help"]))
+    toggle("cut")
     if state.get("cut"):
         steps("tau_max")
         steps("tau_b")
@@ -153,61 +147,70 @@ def reading():
         select("decades", {0: "follow the data", **{W: f"{W} decades each way" for W in (2, 4, 8, 16, 32)}})
 
 
-# One widget a kind. Each reads its field from the settings and writes it back.
+# One widget a kind. Each reads its field from the settings and writes it back. The value is given twice: as the widget's
+# default, and in the session where Streamlit has forgotten it. On a session's first run only as the default, so that a
+# browser that comes back to a restarted server brings its widgets' own, newer values.
+
+
+def held(name):
+    """The widget's key, holding the field's value unless this is the session's first run."""
+    key = state.widget_key(name)
+    if st.session_state.get(key) is None and "shown" in st.session_state:
+        st.session_state[key] = state.get(name)
+    return key
 
 
 def slide(name):
     c = CONTROLS[name]
-    value = st.slider(LABELS.get(name, c["label"]), c["low"], c["high"], step=c["step"], key=held(name), help=c["help"])
+    value = st.slider(LABELS.get(name, c["label"]), c["low"], c["high"], float(state.get(name)), step=c["step"], key=held(name),
+                      help=c["help"])
     state.take(name, float(value))
 
 
 def steps(name):
     """A slider to 200, or a number field for long sequences."""
-    c, label = CONTROLS[name], LABELS[name]
-    key = held(name)
-    if st.session_state.long or st.session_state[key] > SHORT:
-        value = st.number_input(label, c["low"], c["high"], step=1, key=key, help=c["help"])
+    c, label, now = CONTROLS[name], LABELS[name], state.get(name)
+    if st.session_state.long or now > SHORT:
+        value = st.number_input(label, c["low"], c["high"], now, step=1, key=held(name), help=c["help"])
     else:
-        value = st.slider(label, c["low"], SHORT, step=1, key=key, help=c["help"])
+        value = st.slider(label, c["low"], SHORT, now, step=1, key=held(name), help=c["help"])
     if value is not None:
         state.take(name, int(value))
 
 
 def integer(name, disabled=False):
     c = CONTROLS[name]
-    value = st.number_input(c["label"], c["low"], c["high"], step=1, key=held(name), help=c["help"], disabled=disabled)
+    value = st.number_input(c["label"], c["low"], c["high"], state.get(name), step=1, key=held(name), help=c["help"],
+                            disabled=disabled)
     if value is not None:
         state.take(name, int(value))
 
 
 def words(name, placeholder="", hidden=False):
     c = CONTROLS[name]
-    value = st.text_input(c["label"], key=held(name), max_chars=c["longest"], placeholder=placeholder, help=c["help"],
-                          label_visibility="collapsed" if hidden else "visible")
+    value = st.text_input(c["label"], state.get(name), key=held(name), max_chars=c["longest"], placeholder=placeholder,
+                          help=c["help"], label_visibility="collapsed" if hidden else "visible")
     state.take(name, value)
 
 
 def segments(name, names, label=False):
     """A choice as a row of buttons; clicking the pressed one keeps it."""
     c = CONTROLS[name]
-    value = st.segmented_control(c["label"], list(names), format_func=names.get, key=held(name), required=True, width="stretch",
-                                 label_visibility="visible" if label else "collapsed",
+    value = st.segmented_control(c["label"], list(names), default=state.get(name), format_func=names.get, key=held(name),
+                                 required=True, width="stretch", label_visibility="visible" if label else "collapsed",
                                  help=c["help"] if label else None)
     if value is not None:
         state.take(name, value)
 
 
 def select(name, names):
-    c = CONTROLS[name]
-    value = st.selectbox(c["label"], list(names), format_func=names.get, key=held(name), help=c["help"])
+    c, options = CONTROLS[name], list(names)
+    value = st.selectbox(c["label"], options, options.index(state.get(name)), format_func=names.get, key=held(name),
+                         help=c["help"])
     if value is not None:
         state.take(name, value)
 
 
-def held(name):
-    """The widget's key, holding the field's value: Streamlit forgets a widget that was hidden for a run."""
-    key = state.widget_key(name)
-    if st.session_state.get(key) is None:
-        st.session_state[key] = state.get(name)
-    return key
+def toggle(name):
+    c = CONTROLS[name]
+    state.take(name, st.toggle(c["label"], state.get(name), key=held(name), help=c["help"]))

@@ -14,9 +14,13 @@ def widget_key(name):
 
 
 def begin():
-    """Read the link, once a session: the settings it names, and notes on what was changed."""
-    if "settings" not in st.session_state:
+    """Read the link, once a session, and what the widgets say, on every run."""
+    session = st.session_state
+    if "settings" not in session:
         follow(st.query_params.to_dict())
+    for name in CONTROLS:  # what a person just changed, before any control is drawn that depends on it
+        if session.get(widget_key(name)) is not None:
+            session.settings[name] = session[widget_key(name)]
 
 
 def follow(query):
