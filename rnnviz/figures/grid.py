@@ -77,7 +77,7 @@ def hover_template(b):
     name = "‖δ‖" if b.opened is None else "|δ|"
     shares = "<br>from above %{customdata[6]:.0f}%, from the future %{customdata[7]:.0f}%" if b.opened is None else ""
     slope = "mean φ′" if b.opened is None else "φ′"
-    return (f"<b>{row} %{{y}}, step %{{customdata[0]}}</b>  (steps before the loss: %{{customdata[1]}})<br>"
+    return (f"<b>{row} %{{y:.0f}}, step %{{customdata[0]}}</b>  (steps before the loss: %{{customdata[1]}})<br>"
             f"{name} = %{{customdata[2]:.1f}} × 10<sup>%{{customdata[3]}}</sup>  ·  "
             "%{customdata[4]:.1f} × 10<sup>%{customdata[5]}</sup> of what the loss sends in"
             f"{shares}  ·  {slope} %{{customdata[8]:.2f}}<extra></extra>")
@@ -108,7 +108,7 @@ def draw_special_cells(b):
             b.traces.append(dict(
                 type="scatter", mode="text", x=f4(b.columns.middle[cs]), y=f4(rows + 1), text=mark,
                 textfont=dict(color=ink, size=SIZE), xaxis="x", yaxis="y", name=words,
-                hovertemplate=f"layer %{{y}}, step %{{x:.0f}}: {words}<extra></extra>"))
+                hovertemplate=f"layer %{{y:.0f}}, step %{{x:.0f}}: {words}<extra></extra>"))
 
 
 def label_cut(b, cut):

@@ -120,11 +120,12 @@ def name_curves(b, curves):
 
 
 def gate_map(b, z, rows, axis, xaxis, low, high, stops, name):
+    row = "layer" if b.opened is None else "neuron"
     gap = 2 if b.columns.width >= 14 else 1 if b.columns.width >= 7 else 0
     b.traces.append(dict(
         type="heatmap", x=b.columns.edges, y=np.arange(1, rows + 1, dtype=np.float32), z=f4(z), zmin=low, zmax=high,
         colorscale=stops, showscale=False, xgap=gap, ygap=1 if b.gate / rows >= 4 else 0, name=name, xaxis=xaxis, yaxis=axis,
-        hovertemplate="%{y}, step %{x:.0f}: " + name + " %{z:.2f}<extra></extra>"))
+        hovertemplate=row + " %{y:.0f}, step %{x:.0f}: " + name + " %{z:.2f}<extra></extra>"))
 
 
 def draw_gates(b):

@@ -148,7 +148,7 @@ export function draw(component) {
   board.equation.hidden = !picture.equation;
   if (picture.equation) {
     board.equation.style.top = picture.spec.layout.meta.equation_top + "px";
-    board.heading.textContent = picture.equation.heading + (picture.equation.remark ? "  ·  " + picture.equation.remark : "");
+    board.heading.textContent = picture.equation.heading;
     board.terms.innerHTML = picture.equation.html;
     board.terms.setAttribute("aria-label", picture.equation.text);
   }

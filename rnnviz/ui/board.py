@@ -6,7 +6,9 @@ on the same node, so the zoom stays and nothing blinks. Where it cannot load, th
 
 import json
 import zlib
+from functools import cache
 from importlib.resources import files
+from urllib.parse import parse_qsl
 
 import numpy as np
 import streamlit as st
@@ -14,8 +16,6 @@ import streamlit as st
 from ..figures import THEMES
 from ..formulas import to_html, to_latex
 from . import server
-
-HERE = files("rnnviz.ui")
 
 
 def pack(value):
@@ -43,6 +43,7 @@ def pack(value):
 def payload(picture):
     """The packed picture; `rev` names its content, and the node shows it once drawn."""
     meta = picture.spec["layout"]["meta"]
+    equation, says = picture.equation, picture.says
     value = {
         "spec": picture.spec,
         "furniture": furniture(meta),
@@ -50,10 +51,10 @@ def payload(picture):
         "lead": picture.sentence.lead,
         "consequence": picture.sentence.consequence,
         "alt": picture.sentence.text,
-        "equation": None if picture.equation is None else {
-            "heading": picture.equation.heading, "remark": picture.equation.remark, "html": to_html(picture.equation),
-            "text": picture.equation.text},
-        "says": picture.says,
+        "equation": None if equation is None else {
+            "heading": "  ·  ".join(filter(None, (equation.heading, equation.remark, says["quantity"]))),
+            "html": to_html(equation), "text": equation.text},
+        "says": says,
         "colours": colours(picture.theme),
         "cell": picture.cell,
         "shape": picture.shape,
@@ -132,21 +133,20 @@ export default function (component) {{
 """
 
 
-@st.cache_resource(show_spinner=False)
-def sources():
-    """Script loader and style sheet, read once a process."""
-    return loader(), HERE.joinpath("board.css").read_text()
+@cache
+def component():
+    """The component, registered once a process."""
+    return st.components.v2.component(
+        "rnnviz_board", js=loader(), css=files("rnnviz.ui").joinpath("board.css").read_text(),
+        html='<div class="rv-board"></div>', isolate_styles=False)
 
 
 def mount(picture, on, on_points):
     """Show a picture. on: callbacks by event name. Falls back to Streamlit's own chart where the component failed."""
     if not st.session_state.get("board_failed"):
         try:
-            js, css = sources()
-            component = st.components.v2.component("rnnviz_board", js=js, css=css, html='<div class="rv-board"></div>',
-                                                   isolate_styles=False)
-            component(key="board", data=payload(picture), height="content",
-                      **{f"on_{name}_change": callback for name, callback in on.items()})
+            component()(key="board", data=payload(picture), height="content",
+                        **{f"on_{name}_change": callback for name, callback in on.items()})
             return
         except (AttributeError, FileNotFoundError):  # a Streamlit without components v2, or a server without our files
             st.session_state.board_failed = True
@@ -155,7 +155,10 @@ def mount(picture, on, on_points):
 
 
 def plain(picture, on_points):
-    """The same figure, sentence and equation through Streamlit's own elements."""
+    """The same figure, sentence, equation and address through Streamlit's own elements."""
+    address = dict(parse_qsl(picture.link))
+    if st.query_params.to_dict() != address:
+        st.query_params.from_dict(address)
     for note in few(picture.notes):
         st.text(note)
     st.markdown("## " + "".join(text for text, _ in picture.sentence.lead))
@@ -167,7 +170,8 @@ def plain(picture, on_points):
         xs, ys = np.meshgrid(middle, grid["y"])
         spec = {**spec, "data": [*spec["data"], dict(
             type="scatter", mode="markers", x=xs.ravel(), y=ys.ravel(), marker=dict(symbol="square", size=16, opacity=0),
-            hoverinfo="skip", xaxis="x", yaxis="y", name="cells to click")]}
+            customdata=grid["customdata"].reshape(-1, grid["customdata"].shape[-1]), hovertemplate=grid["hovertemplate"],
+            xaxis="x", yaxis="y", name="cells to click")]}
     layout = {k: v for k, v in spec["layout"].items() if k not in ("width", "template", "meta")}
     st.plotly_chart({"data": spec["data"], "layout": {**layout, "autosize": True}}, theme=None, key="plain_board",
                     on_select=on_points, selection_mode="points", config={"displayModeBar": False})
