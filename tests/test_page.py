@@ -1,0 +1,774 @@
+"""The page as a person finds it, without a browser: every example, any walk over the controls, any link."""
+
+import gc
+import json
+import logging
+import math
+import random
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from strategies import experiments
+from streamlit.testing.v1 import AppTest
+
+from rnnviz.experiment import CONTROLS, EXAMPLES, Experiment, from_link, problem, run, to_link
+from rnnviz.figures import DARK, LIGHT, THEMES, flow_figure, flow_spec
+from rnnviz.flow import read, uncut
+from rnnviz.formulas import cell, to_html
+from rnnviz.sentences import flow
+from rnnviz.ui import board
+
+ROOT = Path(__file__).parent.parent
+logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no session, as meant
+
+
+# The page, opened and read.
+
+
+def unpack(packed):
+    """The picture the board receives, its arrays put back in their places."""
+    packed = bytes(packed)
+    assert zlib.crc32(packed[4:]) == int.from_bytes(packed[:4], "little")
+    length = int.from_bytes(packed[4:8], "little")
+    numbers = np.frombuffer(packed[8 + length:], dtype="<f4")
+
+    def revive(value):
+        if set(value) == {"$"}:
+            start, shape = value["$"]
+            return numbers[start:start + math.prod(shape)].reshape(shape)
+        return value
+
+    return json.loads(packed[8:8 + length], object_hook=revive)
+
+
+def visit(query="", theme="light", **state):
+    """The page at a link."""
+    made = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    made.context = {"theme": theme}
+    for pair in filter(None, query.split("&")) if isinstance(query, str) else ():
+        name, _, value = pair.partition("=")
+        made.query_params[name] = value
+    if not isinstance(query, str):
+        made.query_params.update(query)
+    for name, value in state.items():
+        made.session_state[name] = value
+    made.run()
+    return sound(made)
+
+
+def sound(page):
+    """The same page, after making sure that nothing went wrong on it."""
+    assert not page.exception, page.exception
+    assert not page.error, [error.value for error in page.error]
+    return page
+
+
+def component(page):
+    found = page.get("bidi_component")
+    assert len(found) == 1
+    return found[0].proto
+
+
+def picture(page):
+    return unpack(component(page).bytes)
+
+
+def lead(page):
+    return "".join(text for text, _ in picture(page)["lead"])
+
+
+def grid(page):
+    return next(trace for trace in picture(page)["spec"]["data"] if trace["name"] == "grid")["z"]
+
+
+def shown(page):
+    """The Experiment whose picture is on the board, by its link."""
+    experiment, notes = from_link(picture(page)["link"])
+    assert not notes
+    return experiment
+
+
+def widgets(page):
+    """Every widget by its key."""
+    kinds = ("slider", "number_input", "selectbox", "toggle", "text_input", "button_group")
+    return {widget.key: widget for kind in kinds for widget in page.get(kind)}
+
+
+def opened(page, menu):
+    """The page with a menu open."""
+    page.session_state[menu] = True
+    page.run()
+    return sound(page)
+
+
+def put(page, name, value):
+    """Set a control, as its widget would."""
+    widgets(page)[f"w_{name}"].set_value(value)
+    page.run()
+    return sound(page)
+
+
+def choose(page, name):
+    """Click an example."""
+    widgets(page)["example"].set_value(name)
+    page.run()
+    return sound(page)
+
+
+def report(page, **values):
+    """What the board's script reports back: a cell, a width, a zoom."""
+    states = page._tree.get_widget_states()
+    told = states.widgets.add()
+    told.id, told.json_value = component(page).id, json.dumps(values)
+    page._run(states)
+    return sound(page)
+
+
+def button(page, label):
+    return next(b for b in page.button if b.label == label)
+
+
+# Opening.
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_page_opens_on_vanishing_in_the_visitors_theme(theme):
+    page = visit(theme=theme)
+    made = picture(page)
+    assert shown(page) == Experiment()
+    assert made["link"] == ""
+    assert not made["notes"]
+    assert widgets(page)["example"].value == "Vanishing"
+    assert made["spec"]["layout"]["paper_bgcolor"] == THEMES[theme].page
+    assert made["colours"]["ink"] == THEMES[theme].ink
+    assert made["colours"]["fades"] == THEMES[theme].fades
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_example_can_be_clicked_one_after_the_other(theme):
+    page = visit(theme=theme)
+    for clicks, name in enumerate([*list(EXAMPLES)[1:], "Vanishing"], start=1):
+        choose(page, name)
+        experiment = EXAMPLES[name]
+        assert shown(page) == experiment
+        assert widgets(page)["example"].value == name
+        made, reading = picture(page), read(run(experiment))
+        assert made["pushes"] == clicks
+        assert made["alt"] == flow(reading, uncut(run(experiment), reading)).text
+        assert made["shape"] == [reading.L, reading.T]
+        layer, step = made["cell"]
+        spec = flow_spec(reading, cell=(layer - 1, step - 1), theme=theme, page=True)
+        np.testing.assert_array_equal(grid(page), spec["data"][0]["z"])
+        assert made["equation"]["heading"].startswith(f"layer {layer}, step {step}")
+        assert made["equation"]["html"] == to_html(cell(reading, layer - 1, step - 1))
+        assert made["colours"]["ink"] == {"light": LIGHT, "dark": DARK}[theme].ink
+
+
+def test_clicking_the_pressed_example_again_keeps_its_picture():
+    page = choose(visit(), "Edge")
+    widgets(page)["example"].set_value(None)
+    sound(page.run())
+    assert shown(page) == EXAMPLES["Edge"]
+    assert widgets(page)["example"].value == "Edge"
+
+
+def test_touching_a_control_deselects_the_example_and_bringing_it_back_selects_it_again():
+    page = put(visit(), "g", 0.81)
+    assert widgets(page)["example"].value is None
+    assert widgets(put(page, "g", 0.8))["example"].value == "Vanishing"
+
+
+def test_reading_an_example_in_another_way_keeps_it_selected():
+    page = opened(visit(), "reading")
+    for name, value in (("quantity", "grad_h"), ("notation", "U, V, W"), ("decades", 16), ("open", 2)):
+        put(page, name, value)
+        assert widgets(page)["example"].value == "Vanishing"
+        assert f"{name}=" in picture(page)["link"]
+
+
+def test_a_moved_control_pushes_no_new_entry_into_the_history():
+    page = visit()
+    for g in (0.9, 1.0, 1.1):
+        assert picture(put(page, "g", g))["pushes"] == 0
+
+
+def test_redraw_takes_the_next_seed_and_begins_again_after_the_last():
+    page = visit("seed=9998")
+    first = grid(page)
+    for seed in (9999, 0, 1):
+        sound(button(page, "Redraw").click().run())
+        assert shown(page).seed == seed
+        assert not np.array_equal(grid(page), first)
+
+
+# Controls.
+
+
+def test_every_control_has_a_widget_that_sets_it():
+    page = visit()
+    for menu in ("group_Network", "group_Weights", "group_Sequence", "reading"):
+        opened(page, menu)
+    settings = {  # control: (a value of its own, what must stand for its widget to be there)
+        "cell": ("relu", {}), "depth": (2, {}), "width": (5, {}), "layers": ("4, 4 relu", {}), "readout": ("none", {}),
+        "g": (1.25, {}), "input_scale": (0.5, {}), "bias": (0.5, {}), "init": ("Gaussian", {}), "seed": (7, {}), "T": (40, {}),
+        "score": ("every step", {}), "steps": ("3, 5", {"score": "chosen steps", "steps": "9"}), "task": ("sine", {}),
+        "text": ("abc", {"task": "text"}), "loss": ("squared", {}), "cut": (True, {}), "tau_max": (4, {"cut": True}),
+        "tau_b": (5, {"cut": True}), "quantity": ("grad_h", {}), "notation": ("derivation", {}), "open": (2, {}),
+        "decades": (16, {}),
+    }
+    assert set(settings) | {"hand", "layer", "step"} == set(CONTROLS)  # number fields, and clicks on the grid
+    for name, (value, needs) in settings.items():
+        page = visit("&".join(f"{k}={int(v) if v is True else v}" for k, v in needs.items()))
+        for menu in ("group_Network", "group_Weights", "group_Sequence", "reading"):
+            opened(page, menu)
+        put(page, name, value)
+        assert page.session_state["settings"][name] == value
+        assert widgets(page)[f"w_{name}"].value == value
+
+
+def test_a_control_hidden_for_a_while_keeps_its_value():
+    page = put(put(visit("cut=1"), "tau_max", 5), "cut", False)
+    assert "w_tau_max" not in widgets(page)
+    assert widgets(put(page, "cut", True))["w_tau_max"].value == 5
+    page = put(put(visit("score=chosen steps&steps=9"), "steps", "4, 6"), "score", "last step")
+    assert widgets(put(page, "score", "chosen steps"))["w_steps"].value == "4, 6"
+    page = opened(visit(), "group_Weights")
+    put(page, "bias", 0.5)
+    page.session_state["group_Weights"] = False
+    sound(page.run())
+    assert shown(page).bias == 0.5
+    assert widgets(opened(page, "group_Weights"))["w_bias"].value == 0.5
+
+
+def test_an_emptied_number_field_keeps_the_last_number():
+    page = put(visit(), "depth", None)
+    assert shown(page).depth == 3
+    assert widgets(page)["w_depth"].value == 3
+
+
+def test_long_sequences_take_number_fields_and_bring_the_value_along_both_ways():
+    page = opened(put(visit("cut=1&tau_b=100"), "T", 150), "group_Sequence")
+    widgets(page)["long_toggle"].set_value(True)
+    sound(page.run())
+    assert {name: widgets(page)[f"w_{name}"].type for name in ("T", "tau_max", "tau_b")} == dict.fromkeys(
+        ("T", "tau_max", "tau_b"), "number_input")
+    assert (shown(page).T, shown(page).tau_b) == (150, 100)
+    put(page, "T", 3000)
+    assert shown(page).T == 3000
+    assert grid(page).shape[1] <= 400
+    widgets(page)["long_toggle"].set_value(False)
+    sound(page.run())
+    assert shown(page).T == 200
+    assert widgets(page)["w_T"].type == "slider"
+    assert shown(page).tau_b == 100
+
+
+def test_a_long_sequence_in_a_link_opens_with_a_number_field():
+    page = visit("T=2500&width=4")
+    assert widgets(page)["w_T"].type == "number_input"
+    assert widgets(page)["w_T"].value == 2500
+    put(page, "T", 100)
+    assert shown(page).T == 100
+
+
+def test_a_layer_list_takes_the_place_of_depth_width_and_cell_until_it_is_cleared():
+    page = opened(visit(), "group_Network")
+    put(page, "layers", "8, 4 relu, 6 static")
+    assert [width for width, _, _ in shown(page).stack] == [8, 4, 6]
+    assert grid(page).shape == (3, 30)
+    assert widgets(page)["w_depth"].disabled
+    assert widgets(page)["w_width"].disabled
+    next(b for b in page.button if "Layer list in use" in b.label).click()
+    sound(page.run())
+    assert shown(page) == Experiment()
+    assert not widgets(page)["w_depth"].disabled
+
+
+def test_the_number_fields_of_by_hand_set_the_weights():
+    page = choose(visit(), "By hand")
+    fields = {key: widget for key, widget in widgets(page).items() if key.startswith("hand_")}
+    assert {key: widget.value for key, widget in fields.items()} == {
+        "hand_0_0": 0.9, "hand_0_1": 0.8, "hand_0_2": 0.0, "hand_1_0": 0.9, "hand_1_1": -0.7, "hand_1_2": 0.0}
+    before = grid(page)
+    fields["hand_1_1"].set_value(0.35)
+    sound(page.run())
+    assert shown(page).hand == "0.9 0.8 0, 0.9 0.35 0"
+    assert widgets(page)["example"].value is None
+    layers = run(shown(page)).network.layers
+    assert [(l.W_S[0, 0], l.W_T[0, 0], l.b[0]) for l in layers] == [(0.9, 0.8, 0.0), (0.9, 0.35, 0.0)]
+    assert not np.array_equal(grid(page), before)
+    choose(page, "By hand")
+    assert widgets(page)["hand_1_1"].value == -0.7
+
+
+def test_another_layer_by_hand_begins_with_the_scales():
+    page = put(choose(visit("g=0.5"), "By hand"), "depth", 3)
+    made = run(shown(page)).network.layers[2]
+    assert (made.W_S[0, 0], made.W_T[0, 0], made.b[0]) == (1.0, EXAMPLES["By hand"].g, 0.0)
+    assert widgets(page)["hand_2_1"].value == EXAMPLES["By hand"].g
+
+
+# What the board reports.
+
+
+def test_a_reported_cell_is_outlined_and_gets_its_equation_and_its_link():
+    page = report(visit(), cell=[2, 7, 1])
+    made = picture(page)
+    assert made["cell"] == [2, 7]
+    assert made["equation"]["heading"].split("  ")[0] == "layer 2, step 7"
+    assert made["link"] == "layer=2&step=7"
+    assert {(s["x0"], s["y0"]) for s in made["spec"]["layout"]["shapes"] if s["type"] == "rect"} == {(6.5, 1.5)}
+
+
+def test_outlining_a_cell_computes_no_new_run(monkeypatch):
+    page = visit()
+    from rnnviz.ui import page as script
+
+    monkeypatch.setattr(script, "run", lambda *a: pytest.fail("the run was computed again"))
+    report(page, cell=[1, 3, 1])
+    assert picture(page)["cell"] == [1, 3]
+    put(opened(page, "reading"), "notation", "U, V, W")
+
+
+@pytest.mark.parametrize("told", [
+    {"cell": [99, 7, 1]}, {"cell": [1, -3, 1]}, {"cell": ["x", None, 1]}, {"cell": 5}, {"cell": [1.5, 2, 3]}, {"cell": []},
+    {"width": -5}, {"width": 10**9}, {"width": "wide"}, {"zoom": [5]}, {"zoom": ["a", "b"]}, {"zoom": None}, {"zoom": [9, 2]},
+])
+def test_a_nonsensical_report_changes_nothing(told):
+    page = visit()
+    before = picture(page)
+    report(page, **told)
+    after = picture(page)
+    assert after["cell"] == before["cell"]
+    assert after["link"] == before["link"]
+    assert after["spec"]["layout"]["width"] == before["spec"]["layout"]["width"]
+    assert after["spec"]["layout"]["xaxis"]["range"] == before["spec"]["layout"]["xaxis"]["range"]
+
+
+def test_the_figure_is_as_wide_as_the_browser_says():
+    page = report(visit(), width=801)
+    assert picture(page)["spec"]["layout"]["width"] == 801
+
+
+def test_a_zoom_into_a_long_sequence_shows_its_steps_and_ends_with_the_sequence():
+    page = report(visit("T=2000&width=4"), zoom=[501, 600])
+    assert picture(page)["spec"]["layout"]["xaxis"]["range"] == [500.5, 600.5]
+    assert grid(page).shape[1] == 100
+    put(page, "T", 300)  # shorter than where the zoom begins
+    assert picture(page)["spec"]["layout"]["xaxis"]["range"] == [0.5, 300.5]
+    choose(page, "Edge")
+    assert picture(page)["spec"]["layout"]["xaxis"]["range"] == [0.5, 30.5]
+
+
+# What cannot be drawn.
+
+
+@pytest.mark.parametrize(("query", "changes", "words"), [
+    ("width=16", {"init": "by hand"}, ("By hand", "width 1")),
+    ("T=9000&width=60", {"width": 512}, ("million multiply-adds", "would fit")),
+    ("score=chosen steps&steps=5", {"steps": ""}, ("Chosen steps",)),
+    ("score=chosen steps&steps=5", {"steps": "5-"}, ("Chosen steps", '"5-"')),
+    ("", {"layers": "16, what"}, ("Layer list", '"what"')),
+    ("task=text", {"text": ""}, ("Text is empty",)),
+    ("task=sine", {"readout": "none"}, ("Without a readout", "it is 16")),
+    ("", {"loss": "sigmoid"}, ("sigmoid", "0 to 1")),
+])
+def test_a_setting_that_cannot_run_leaves_the_last_picture_and_names_its_field(query, changes, words):
+    page = visit(query)
+    for menu in ("group_Network", "group_Weights", "group_Sequence"):
+        opened(page, menu)
+    before, experiment = grid(page), shown(page)
+    for name, value in changes.items():
+        put(page, name, value)
+    np.testing.assert_array_equal(grid(page), before)
+    assert shown(page) == experiment
+    notes = picture(page)["notes"]
+    assert len(notes) == 1
+    for word in words:
+        assert word in notes[0]
+    assert "last setting that works" in notes[0]
+    assert len(notes[0]) <= 300
+    assert widgets(page)["example"].value is None
+    choose(page, "Edge")
+    assert not picture(page)["notes"]
+    assert shown(page) == EXAMPLES["Edge"]
+
+
+def test_an_unexpected_error_is_one_sentence_with_a_code_and_a_line_in_the_log(monkeypatch, caplog):
+    from rnnviz.ui import page as script
+
+    monkeypatch.setattr(script, "flow_spec", lambda *a, **k: 1 / 0)
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not page.exception
+    assert len(page.error) == 1
+    said = re.fullmatch(r"Something went wrong .* \(code ([0-9A-F]{4})\)\. Choose an example to go on\.", page.error[0].value)
+    assert said
+    assert any(said[1] in record.getMessage() and record.exc_info for record in caplog.records)
+    monkeypatch.undo()
+    choose(page, "Edge")
+    assert shown(page) == EXAMPLES["Edge"]
+
+
+# Links.
+
+
+@settings(max_examples=25)
+@given(experiments(max_T=300, max_depth=4, max_width=24))
+def test_a_link_opens_the_picture_it_was_taken_from(experiment):
+    page = visit(dict(pair.split("=", 1) for pair in [f"{name}={int(value) if value is True else value}" for name, value in (
+        (name, getattr(experiment, name)) for name in CONTROLS) if value != CONTROLS[name]["default"]]))
+    assert not picture(page)["notes"]
+    assert shown(page).recipe == experiment.recipe
+    assert picture(page)["link"] == to_link(experiment) or experiment.open > len(experiment.stack)
+    assert page.session_state["settings"]["T"] == experiment.T
+
+
+HOSTILE = {
+    "a thousand million steps": {"T": "1000000000"},
+    "more digits than a number has": {"T": "9" * 5000},
+    "not a number": {"g": "nan"},
+    "infinity": {"g": "inf", "bias": "-inf"},
+    "beyond a float": {"g": "1e999"},
+    "hexadecimal": {"T": "0x10", "g": "0x1p3"},
+    "other digits": {"T": "３０", "g": "٠.٨"},
+    "an underscore": {"T": "1_0"},
+    "blanks": {"T": " 30 ", "cell": " tanh"},
+    "an unknown name": {"nonsense": "1", "__class__": "x", "settings": "{}"},
+    "a cell that does not exist": {"cell": "lstm9000"},
+    "markup": {"cell": "<script>alert(1)</script>", "layers": "<img src=x onerror=alert(1)>"},
+    "markup in a name": {"<script>alert(1)</script>": "1"},
+    "LaTeX": {"task": r"$\rule{9999em}{9999em}$"},
+    "Markdown with a picture": {"init": "![x](https://example.org/x.png)"},
+    "control characters": {"text": "a\x00b\x1b[31m\u202e", "task": "text", "steps": "\r\n5"},
+    "a switch that is neither": {"cut": "maybe"},
+    "too many layers": {"layers": ",".join(["4"] * 400)},
+    "widths beyond the budget": {"layers": ", ".join(["512"] * 12), "T": "10000"},
+    "100 kB of text": {"text": "a" * 100_000, "task": "text"},
+    "100 kB in an unknown name": {"x" * 100_000: "1"},
+    "a thousand names": {f"n{i}": "1" for i in range(1000)},
+    "the same name twice": {"T": ["20", "25"]},
+    "nothing": dict.fromkeys(CONTROLS, ""),
+    "each field out of its range": dict.fromkeys(CONTROLS, "-7"),
+    "fields that do not go together": {"init": "by hand", "width": "9", "readout": "none", "score": "chosen steps",
+                                       "loss": "softmax"},
+    "weights that are no numbers": {"init": "by hand", "width": "1", "hand": "1 2 3, nan inf x"},
+    "a seed below zero": {"seed": "-1"},
+    "names of session state": {"drawn": "1", "good": "1", "w_T": "5", "board": "{}", "board_failed": "1"},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_link_opens_a_picture_and_says_in_plain_words_what_was_changed(kind):
+    query = HOSTILE[kind]
+    page = visit(query)
+    made = picture(page)
+    assert np.isfinite(grid(page)).any() or "0" in made["alt"]
+    assert problem(shown(page)) is None
+    assert "nan" not in made["alt"]
+    assert len(made["notes"]) <= 5
+    if kind not in ("the same name twice",):
+        assert made["notes"], "something was changed, so something must be said"
+    for note in made["notes"]:
+        assert len(note) <= 400
+        assert note.isprintable()
+        assert not re.search(r"Traceback|[a-z]Error|/work|\.py|site-packages|np\.", note)
+    known = [name for name in query if name in CONTROLS]
+    if known and made["notes"] and len(known) == 1:
+        assert CONTROLS[known[0]]["label"] in " ".join(made["notes"]) or kind == "widths beyond the budget"
+    assert not page.session_state["board_failed"] if "board_failed" in page.session_state else True
+
+
+def test_what_a_link_had_to_change_is_said_until_a_control_moves():
+    page = visit("g=17&T=20")
+    assert "Recurrent scale g is " in picture(page)["notes"][0]
+    assert "0.0 to 3.0" in picture(page)["notes"][0] or "0 to 3" in picture(page)["notes"][0]
+    assert shown(page).T == 20
+    put(page, "g", 0.9)
+    assert not picture(page)["notes"]
+
+
+def test_text_of_a_visitor_reaches_the_board_only_as_text_of_its_own_link():
+    hostile = '<img src=x onerror="alert(1)">'
+    page = visit({"task": "text", "text": hostile})
+    made = picture(page)
+    assert shown(page).text == hostile
+    rest = json.dumps({key: value for key, value in made.items() if key != "link"}, default=str)
+    assert "onerror" not in rest
+    assert "<" not in made["link"]
+    assert not [m for m in page.markdown if "onerror" in m.value]
+
+
+# Walks.
+
+
+NONSENSE = ("", " ", "5", "16, 8 relu", "3 static, 4", "a", "1-3, 7", "9-2", "1 2 3", "0.5 0.5 0", "x" * 60, "½", "<b>", "$x$",
+            "1e9", "-")
+
+
+def a_step(rng, page):
+    """One thing a person might do next: a description of it, after doing it."""
+    found = list(widgets(page).values())
+    kind = rng.random()
+    if kind < 0.08:
+        b = rng.choice(list(page.button))
+        sound(b.click().run())
+        return b.label
+    if kind < 0.14:
+        told = rng.choice([{"cell": [rng.randint(1, 12), rng.randint(1, 400), rng.random()]}, {"zoom": [0, 0]},
+                           {"zoom": sorted(rng.sample(range(1, 2000), 2))}, {"width": rng.choice((500, 820, 1400))}])
+        report(page, **told)
+        return told
+    if kind < 0.24:
+        menu = rng.choice(("group_Network", "group_Weights", "group_Sequence", "reading"))
+        page.session_state[menu] = not page.session_state[menu]
+        sound(page.run())
+        return menu
+    widget = rng.choice([w for w in found if not getattr(w, "disabled", False)])
+    if widget.type == "slider":
+        low, high = widget.min, widget.max
+        between = round(rng.uniform(low, high), 2) if isinstance(low, float) else rng.randint(low, high)
+        value = rng.choice((low, high, between))
+    elif widget.type == "number_input":
+        if widget.key.startswith("hand_"):
+            value = rng.choice((0.0, -100.0, 100.0, round(rng.uniform(-2, 2), 2), None))
+        else:
+            small = widget.key in ("w_depth", "w_width")
+            value = rng.choice((1, 2, 3, 5, 12, None) if small else (1, 2, 13, 30, 250, 1000, None))
+    elif widget.type == "selectbox":
+        value = rng.randrange(len(widget.options)) if widget.key == "w_open" else rng.choice(names_of(widget))
+    elif widget.type == "toggle":
+        value = not widget.value
+    elif widget.type == "text_input":
+        value = rng.choice(NONSENSE)
+    else:
+        value = rng.choice([*names_of(widget), None])
+    widget.set_value(value)
+    sound(page.run())
+    return widget.key, value
+
+
+def names_of(widget):
+    """The values behind a row of buttons."""
+    return list(EXAMPLES) if widget.key == "example" else list(CONTROLS[widget.key.removeprefix("w_")]["choices"])
+
+
+def check(page):
+    """What holds on any page, after anything."""
+    made = picture(page)
+    experiment = shown(page)
+    assert problem(experiment) is None
+    assert "nan" not in made["alt"].replace("∞ or nan", "")
+    assert made["alt"].endswith(".")
+    state = page.session_state["settings"]
+    for key, widget in widgets(page).items():
+        if key.startswith("w_") and widget.type != "selectbox":
+            assert widget.value == state[key[2:]], f"{key[2:]} shows {widget.value}, its setting is {state[key[2:]]}"
+    if not made["notes"]:
+        assert {name: getattr(experiment, name) for name in CONTROLS} == state
+    assert widgets(page)["example"].value == next(
+        (name for name, e in EXAMPLES.items() if {**state, **reading_fields()} == vars(e)), None)
+    L, T = made["shape"]
+    assert (L, T) == (len(experiment.stack), experiment.T)
+    if made["cell"]:
+        assert 1 <= made["cell"][0] <= L
+        assert 1 <= made["cell"][1] <= T
+        ET.fromstring(f"<div>{made['equation']['html']}</div>")
+    ET.fromstring(f"<div>{made['furniture']}</div>".replace("<br>", ""))
+
+
+def reading_fields():
+    return {name: c["default"] for name, c in CONTROLS.items() if not c["picture"]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_walk_over_all_controls_never_leaves_the_page_without_a_true_picture(seed):
+    rng = random.Random(seed)
+    page = visit(theme="dark" if seed % 2 else "light")
+    done = []
+    for _ in range(60):
+        done.append(a_step(rng, page))
+        try:
+            check(page)
+        except AssertionError as failure:
+            raise AssertionError(f"after {done[-6:]}: {failure}") from failure
+    again = visit(to_query(page))
+    np.testing.assert_array_equal(np.isnan(grid(again)), np.isnan(unzoomed(page)))
+
+
+def to_query(page):
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(picture(page)["link"], keep_blank_values=True))
+
+
+def unzoomed(page):
+    report(page, zoom=[0, 0])
+    return grid(page)
+
+
+# Without the component.
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_where_the_board_cannot_load_streamlits_own_chart_shows_the_same_figure(name):
+    page = visit(to_link(EXAMPLES[name]).replace("%20", " "), board_failed=True)
+    assert not page.get("bidi_component")
+    charts = page.get("plotly_chart")
+    assert len(charts) == 1
+    drawn = json.loads(charts[0].proto.spec)
+    reading = read(run(EXAMPLES[name]))
+    layer, step = shown_cell(page)
+    figure = json.loads(flow_figure(reading, cell=(layer - 1, step - 1)).to_json())
+    for mine, theirs in zip(figure["data"], drawn["data"], strict=False):
+        assert decoded(mine) == decoded(theirs)
+    assert [t["name"] for t in drawn["data"][len(figure["data"]):]] == ["cells to click"]
+    for part in ("annotations", "shapes", "coloraxis", "height"):
+        assert drawn["layout"][part] == figure["layout"][part]
+    said = "".join(text for text, _ in flow(reading, uncut(run(EXAMPLES[name]), reading)).lead)
+    assert any(said in text.value for text in page.markdown)
+    assert any(r"\underbrace" in text.value for text in (*page.markdown, *page.get("latex")))
+
+
+def decoded(trace):
+    """A trace with its arrays as text, however they were packed."""
+    return json.dumps(trace, sort_keys=True)
+
+
+def shown_cell(page):
+    caption = next(c.value for c in page.caption if c.value.startswith("The outlined cell"))
+    return tuple(int(n) for n in re.search(r"layer (\d+), step (\d+)", caption).groups())
+
+
+def test_every_cell_of_the_fallback_has_a_place_to_click():
+    drawn = json.loads(visit(board_failed=True).get("plotly_chart")[0].proto.spec)
+    places = drawn["data"][-1]
+    assert places["marker"]["opacity"] == 0
+    assert places["mode"] == "markers"
+
+
+def test_the_fallback_says_what_a_link_had_to_change():
+    page = visit("T=99999", board_failed=True)
+    assert any("Steps T" in text.value for text in page.text)
+
+
+# What is sent to the board.
+
+
+def test_what_is_packed_is_unpacked_to_the_same_numbers():
+    odd = np.array([np.nan, np.inf], np.float32)
+    value = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": [1, "ü", None, {"c": odd}], "d": 0.5}
+    packed = board.pack(value)
+    made = unpack(zlib.crc32(packed).to_bytes(4, "little") + packed)
+    np.testing.assert_array_equal(made["a"], value["a"])
+    np.testing.assert_array_equal(made["b"][3]["c"], value["b"][3]["c"])
+    assert (made["b"][:3], made["d"]) == ([1, "ü", None], 0.5)
+    assert (8 + int.from_bytes(packed[:4], "little")) % 4 == 0, "arrays begin on a multiple of four bytes"
+
+
+def test_a_value_that_json_does_not_know_is_refused_not_sent():
+    with pytest.raises(TypeError):
+        board.pack({"a": object()})
+    with pytest.raises(ValueError):
+        board.pack({"a": math.nan})
+
+
+def test_a_picture_is_small_enough_to_send_with_every_move_of_a_slider():
+    assert len(component(visit()).bytes) < 60_000
+    assert len(component(visit("T=10000&depth=8&width=2")).bytes) < 400_000
+    assert len(component(visit()).js_content) < 4_000
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_page_says_every_word_that_the_figure_for_a_notebook_says(name):
+    reading = read(run(EXAMPLES[name]))
+
+    def words(spec):
+        layout = spec["layout"]
+        notes = (*layout["annotations"], *layout.get("meta", {}).get("texts", ()))
+        plain = [re.sub(r"<[^>]+>", "", note["text"]).strip() for note in notes]
+        return sorted(text for text in plain if text)
+
+    rows = {f"layer {l + 1}" for l in range(reading.L)}
+    on_page, in_notebook = (words(flow_spec(reading, cell=(0, 2), page=page)) for page in (True, False))
+    assert [w for w in on_page if w not in rows] == [w for w in in_notebook if w not in rows]
+    drawn = "".join(ET.fromstring(f"<div>{board.furniture(flow_spec(reading, page=True)['layout']['meta'])}</div>").itertext())
+    for word in ("fades", "1 holds", "blows up", "Gradient at every cell", "What is left", "How open each cell is", *rows):
+        assert word in drawn
+
+
+def test_the_sketch_shows_each_cell_in_its_colour_before_plotly_arrives():
+    spec = flow_spec(read(run(Experiment())), page=True)
+    svg = ET.fromstring(board.sketch(spec))
+    cells = list(svg)
+    assert len(cells) == 90
+    from rnnviz.figures import colour
+
+    z = spec["data"][0]["z"]
+    W = spec["layout"]["coloraxis"]["cmax"]
+    for (row, column), rect in zip(np.ndindex(3, 30), cells, strict=True):
+        rgb = [int(c) for c in re.findall(r"\d+", rect.get("fill"))]
+        np.testing.assert_allclose(rgb, colour.at(LIGHT, W, float(z[row, column])), atol=0.51)
+    assert picture(visit())["sketch"].count("<rect") == 90
+
+
+def test_the_sketch_is_sent_with_the_first_picture_only():
+    page = visit()
+    assert picture(page)["sketch"]
+    assert not picture(put(page, "g", 0.9))["sketch"]
+
+
+# The process.
+
+
+def test_no_garbage_is_collected_after_a_rerun():
+    """A full collection after each rerun is most of its time; the setting is read, not merely written."""
+    from streamlit import config
+
+    config.get_config_options(force_reparse=True)
+    assert config.get_option("runner.postScriptGC") is False
+    assert config.get_option("server.address") == "127.0.0.1"
+    assert config.get_option("client.showErrorDetails") == "none"
+    assert config.get_option("browser.gatherUsageStats") is False
+
+
+def test_what_is_imported_at_the_start_is_out_of_the_collectors_sight():
+    before, after = map(int, alone(
+        "import gc; before = gc.get_freeze_count(); import rnnviz; from rnnviz.ui import server; server.routes(); "
+        "print(before, gc.get_freeze_count())").split()[-2:])
+    assert before == 0
+    assert after > 50_000
+
+
+def test_a_rerun_starts_no_collection_of_its_own():
+    page = visit()
+    seen = []
+
+    def watch(phase, info):
+        if phase == "start" and info["generation"] == 2:
+            seen.append(sys._getframe(1).f_code.co_name)
+
+    gc.callbacks.append(watch)
+    try:
+        for g in np.linspace(0.5, 1.2, 12):
+            put(page, "g", round(float(g), 2))
+    finally:
+        gc.callbacks.remove(watch)
+    assert not any("script" in name.lower() for name in seen)
+
+
+def test_the_same_file_is_the_server_outside_a_session():
+    said = alone("import app; from rnnviz.ui import server; print(type(app.app).__name__, [r.path for r in server.routes()])")
+    assert said.strip().endswith("App ['/rnnviz/{name}']")
+
+
+def alone(code):
+    """What a Python process of its own prints."""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
