@@ -26,7 +26,7 @@ from .tasks import LOSSES
 from .values import freeze
 from .windows import full
 
-MULTIPLY_ADDS_PER_CHECK = 20_000_000  # about 5 ms of work on one slow core
+MULTIPLY_ADDS_PER_CHECK = 50_000_000  # 2 ms of work on a quick core, 25 ms on a slow one
 STEPS_PER_CHECK = 2_000
 NUMBERS_IN_CACHE = 16_384  # 128 KB: what is elementwise over all steps is done in blocks that a core keeps near
 NUMBERS_AT_ONCE = 4_000_000  # of one layer's delta over lanes, steps and units: 32 MB
@@ -105,9 +105,8 @@ def forward(network, sequence, checkpoint=nothing):
     below = _inputs(network, sequence)
     zs, states = [], []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for layer in network.layers:
-            z, state = _layer_forward(layer, below, checkpoint)
-            zs.append(z)
+        for layer, a_S, state in _rows_of_steps(network, below):
+            zs.append(_layer_forward(layer, below, a_S, state, checkpoint))
             states.append(state)
             below = state[1:, ..., :layer.n]
         o = below if network.W_out is None else _times(below, _T(network.W_out), checkpoint) + network.b_out
@@ -124,32 +123,45 @@ def forward(network, sequence, checkpoint=nothing):
     )
 
 
-def _layer_forward(layer, below, checkpoint):
-    """z (T, .., saved*n) and state (T+1, .., states*n) of one layer under the inputs below (T, .., n_below)."""
+def _rows_of_steps(network, x):
+    """For every layer (layer, a_S, state), empty: (T, .., gates*n) and (T+1, .., states*n); float64, or complex128."""
+    T, layers = len(x), network.layers
+    numbers = [(layer.W_S, layer.b, layer.h_0) + ((layer.W_T,) if layer.recurrent else ()) for layer in layers]
+    kind = np.result_type(x, *sum(numbers, ()))
+    lead = np.broadcast_shapes(x.shape[1:-1], *(layer.W_S.shape[:-2] for layer in layers))
+    cells = [CELLS[layer.cell] for layer in layers]
+    a_S = [(T, *lead, cell.gates * layer.n) for layer, cell in zip(layers, cells, strict=True)]
+    state = [(T + 1, *lead, cell.states * layer.n) for layer, cell in zip(layers, cells, strict=True)]
+    made = _together(kind, *a_S, *state)
+    return zip(layers, made[:len(layers)], made[len(layers):], strict=True)
+
+
+def _layer_forward(layer, below, a_S, state, checkpoint):
+    """z (T, .., saved*n) of one layer under the inputs below (T, .., n_below), filling a_S and state.
+
+    Where a cell saves as much as comes from space, a_S becomes z in place (but NumPy is slow to do so to a single number).
+    """
     cell, T, n = CELLS[layer.cell], len(below), layer.n
-    given = (below, layer.W_S, layer.b, layer.h_0) + ((layer.W_T,) if layer.recurrent else ())
-    kind = np.result_type(*given)  # float64, or complex128 during a complex step
-    lead = np.broadcast_shapes(below.shape[1:-1], layer.W_S.shape[:-2])
-    a_S, state = _together(kind, (T, *lead, cell.gates * n), (T + 1, *lead, cell.states * n))
-    z = a_S if cell.saved == cell.gates else np.empty((T, *lead, cell.saved * n), kind)  # a_S becomes z in place
+    in_place = cell.saved == cell.gates and a_S[0].size > 1
+    z = a_S if in_place else np.empty((*a_S.shape[:-1], cell.saved * n), a_S.dtype)
     _times(below, _T(layer.W_S), checkpoint, out=a_S)
     a_S += layer.b
     state[0] = layer.h_0
     if not layer.recurrent:
-        for steps in _blocks(a_S, checkpoint):
+        for steps in _blocks(T, _steps_in_cache(a_S), checkpoint):
             cell.step(a_S[steps], 0.0, None, z[steps], state[1:][steps])
-        return z, state
+        return z
 
-    a_T = np.empty(a_S.shape[1:], kind)
-    product, step = _step_product(layer.W_T, a_T), cell.step
-    every = _steps_between_checks(layer.W_T, a_T)
-    rows = zip(a_S, state[..., :n], state, z, state[1:], strict=False)
-    for t, (a_S_t, h_before, before, z_t, after) in enumerate(rows):
-        if t % every == 0:
-            checkpoint()
-        product(h_before, a_T)
-        step(a_S_t, a_T, before, z_t, after)
-    return z, state
+    a_T = np.empty(a_S.shape[1:], a_S.dtype)
+    product, step, before = _step_product(layer.W_T, a_T), cell.step, state[0]
+    for steps in _blocks(T, _steps_between_checks(layer.W_T, a_T), checkpoint):
+        a_rows = list(a_S[steps])
+        z_rows = a_rows if in_place else z[steps]
+        for a, z_t, after in zip(a_rows, z_rows, state[1:][steps], strict=True):
+            product(before if cell.states == 1 else before[..., :n], a_T)
+            step(a, a_T, before, z_t, after)
+            before = after
+    return z
 
 
 def backward(network, sequence, trace, windows=None, *, per_pass=False, checkpoint=nothing):
@@ -173,10 +185,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     slope_out = _time_first(trace.slope_out)
     sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
     states = [_time_first(state) for state in trace.state]
-    slopes = [
-        _slopes(layer, _time_first(z), state[:-1], checkpoint)
-        for layer, z, state in zip(network.layers, trace.z, states, strict=True)
-    ]
+    slopes = _slopes(network.layers, [_time_first(z) for z in trace.z], states, checkpoint)
     if not per_pass and windows.P > 1:
         windows = windows.merged()
     owner = _lanes(windows, own=per_pass)
@@ -220,28 +229,41 @@ def _all_layers(network, sent, slopes, owner, windows, per_pass, checkpoint):
     """
     t = np.arange(len(sent))[:, None]
     enters = (owner >= 0) & (t >= windows.since[owner])
-    goes_on = np.zeros_like(enters)  # whether the next step belongs to the same pass
-    goes_on[:-1] = (owner[:-1] == owner[1:]) & (owner[:-1] >= 0)
+    ends = np.ones_like(enters)  # whether the next step belongs to another pass, or to none
+    ends[:-1] = (owner[:-1] != owner[1:]) | (owner[:-1] < 0)
     one_lane = owner.shape[1] == 1 and not per_pass  # then no axis for it
     if one_lane:
-        enters, goes_on = enters[:, 0], goes_on[:, 0]
+        enters, ends = enters[:, 0], ends[:, 0]
     else:
         sent, slopes = sent[:, None], [slope[:, None] for slope in slopes]  # every pass sees the same
     lead = (*enters.shape, *sent.shape[enters.ndim:-1])
+    stops = [None] * len(ends)
+    for step in np.flatnonzero(ends.reshape(len(ends), -1).any(axis=1)).tolist():
+        stops[step] = ends[step]
+    kept = one_lane or per_pass
     cells, dh_0, above, delta = [], [], None, None
-    for layer, slope in zip(reversed(network.layers), reversed(slopes), strict=True):
-        n, gates = layer.n, CELLS[layer.cell].gates
-        arrays = _together(float, (*lead, gates * n), (*lead, n), (*lead, n), (*lead, n))
+    layers = network.layers[::-1]
+    for layer, slope, arrays in zip(layers, reversed(slopes), _rows_of_cells(layers, lead, kept), strict=True):
         from_space = arrays[2]
         if above is None:
-            from_space[...] = np.where(_column(enters, sent), sent, 0.0)
+            from_space[...] = sent
+            from_space[~enters] = 0.0
         else:
             _times(delta, above.W_S, checkpoint, out=from_space)
-        entry = _layer_backward(layer, slope, goes_on, *arrays, checkpoint)
-        cells.append(arrays if one_lane or per_pass else [array.sum(axis=1) for array in arrays])
+        entry = _layer_backward(layer, slope, stops, *arrays, checkpoint)
+        cells.append(arrays if kept else [array.sum(axis=1) for array in arrays])
         dh_0.append(entry if one_lane else entry.sum(axis=0))
         above, delta = layer, arrays[0]
     return cells[::-1], dh_0[::-1]
+
+
+def _rows_of_cells(layers, lead, kept):
+    """Per layer [delta, grad_h, from_space, from_time], empty: all at once if they are kept, else when asked for."""
+    shapes = [[(*lead, k * layer.n) for k in (CELLS[layer.cell].gates, 1, 1, 1)] for layer in layers]
+    if not kept:
+        return (_together(float, *of_layer) for of_layer in shapes)
+    made = _together(float, *sum(shapes, []))
+    return [made[i:i + 4] for i in range(0, len(made), 4)]
 
 
 def _added(parts):
@@ -260,49 +282,50 @@ def _joined(parts):
     return cells, [sum(entries) for entries in zip(*(dh_0 for _, dh_0 in parts), strict=True)]
 
 
-def _layer_backward(layer, slope, goes_on, delta, grad_h, from_space, from_time, checkpoint):
-    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n)."""
+def _layer_backward(layer, slope, stops, delta, grad_h, from_space, from_time, checkpoint):
+    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n).
+
+    stops: per step None, or the lanes that nothing reaches through time: the next step is another pass's, or no pass's.
+    """
     cell, T, n = CELLS[layer.cell], len(delta), layer.n
     entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
-        for steps in _blocks(delta, checkpoint):
+        for steps in _blocks(T, _steps_in_cache(delta), checkpoint):
             grad_h[steps], from_time[steps] = from_space[steps], 0.0
             cell.pullback(grad_h[steps], None, slope[steps], delta[steps])
         return entry
 
-    product, pullback, add = _step_product(_T(layer.W_T), entry), cell.pullback, np.add
-    every = _steps_between_checks(layer.W_T, entry)
-    breaks = (~goes_on).reshape(T, -1).any(axis=1).tolist()  # steps after which some lane starts a new pass, or none
-    backwards = (array[::-1] for array in (from_space, from_time, grad_h, slope, delta))
-    delta_after = carry = None
-    for t, space, time, grad, slope_t, delta_t in zip(range(T - 1, -1, -1), *backwards, strict=True):
-        if (T - 1 - t) % every == 0:
-            checkpoint()
-        if delta_after is not None:
+    to_h_0 = np.empty((*delta.shape[1:-1], n))
+    product, pullback, add = _step_product(_T(layer.W_T), to_h_0), cell.pullback, np.add
+    backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta, stops)]
+    delta_after, carry = np.zeros_like(delta[0]), None
+    for steps in _blocks(T, _steps_between_checks(layer.W_T, to_h_0), checkpoint):
+        for space, time, grad, slope_t, delta_t, stop in zip(*(rows[steps] for rows in backwards), strict=True):
             product(delta_after, time)
             if carry is not None:
                 time += carry[..., :n]
-        if breaks[t]:
-            time[~goes_on[t]] = 0.0
-            if carry is not None:
-                carry[~goes_on[t]] = 0.0
-        add(space, time, grad)
-        carry = pullback(grad, carry, slope_t, delta_t)
-        delta_after = delta_t
-    entry[..., :n] = _times(delta[0], layer.W_T)
+            if stop is not None:
+                time[stop] = 0.0
+                if carry is not None:
+                    carry[stop] = 0.0
+            add(space, time, grad)
+            carry = pullback(grad, carry, slope_t, delta_t)
+            delta_after = delta_t
+    product(delta_after, to_h_0)
+    entry[..., :n] = to_h_0
     if carry is not None:
         entry += carry
     return entry
 
 
-def _slopes(layer, z, state, checkpoint):
-    """What the cell's pullback needs at every step, (T, .., m), from z and the states before each step."""
-    slopes = None
-    for steps in _blocks(z, checkpoint):
-        part = CELLS[layer.cell].slopes(z[steps], state[steps])
-        if slopes is None:
-            slopes = np.empty((len(z), *part.shape[1:]))
-        slopes[steps] = part
+def _slopes(layers, zs, states, checkpoint):
+    """Per layer what the cell's pullback needs at every step, (T, .., m), computed in blocks that stay in cache."""
+    cells, sizes = [CELLS[layer.cell] for layer in layers], [_steps_in_cache(z) for z in zs]
+    first = [cell.slopes(z[:k], state[:-1][:k]) for cell, z, state, k in zip(cells, zs, states, sizes, strict=True)]
+    slopes = _together(float, *((len(z), *part.shape[1:]) for z, part in zip(zs, first, strict=True)))
+    for cell, z, state, k, part, slope in zip(cells, zs, states, sizes, first, slopes, strict=True):
+        for steps in _blocks(len(z), k, checkpoint):
+            slope[steps] = part if steps.start == 0 else cell.slopes(z[steps], state[:-1][steps])
     return slopes
 
 
@@ -312,7 +335,7 @@ def _lanes(windows, own):
     Passes that do not overlap share a lane, so a schedule costs as many columns a step as passes overlap
     there; with `own`, every pass has a lane to itself.
     """
-    lanes = windows.P if own else windows.lanes()
+    lanes = windows.P if own or windows.P == 1 else windows.lanes()
     owner = np.full((windows.T, lanes), -1, dtype=np.intp)
     for p, (first, last) in enumerate(zip(windows.first, windows.last, strict=True)):
         owner[first:last + 1, p % lanes] = p
@@ -337,10 +360,8 @@ def _times(rows, W, checkpoint=nothing, out=None):
     if out is None:
         out = np.empty((*rows.shape[:-1], W.shape[1]), np.result_type(rows, W))
     flat, flat_out = rows.reshape(-1, rows.shape[-1]), out.reshape(-1, out.shape[-1])
-    block = max(1, MULTIPLY_ADDS_PER_CHECK // W.size)
-    for i in range(0, len(flat), block):
-        checkpoint()
-        np.matmul(flat[i:i + block], W, out=flat_out[i:i + block])
+    for some in _blocks(len(flat), MULTIPLY_ADDS_PER_CHECK // W.size, checkpoint):
+        np.matmul(flat[some], W, out=flat_out[some])
     return out
 
 
@@ -349,11 +370,9 @@ def _outer(delta, h, W, checkpoint):
     if W.ndim > 2:
         return np.einsum("t...i,t...j->...ij", delta, np.broadcast_to(h, (*delta.shape[:-1], h.shape[-1])))
     delta, h = delta.reshape(-1, delta.shape[-1]), h.reshape(-1, h.shape[-1])
-    block = max(1, MULTIPLY_ADDS_PER_CHECK // W.size)
     total = None
-    for i in range(0, len(delta), block):
-        checkpoint()
-        part = delta[i:i + block].T @ h[i:i + block]
+    for some in _blocks(len(delta), MULTIPLY_ADDS_PER_CHECK // W.size, checkpoint):
+        part = delta[some].T @ h[some]
         total = part if total is None else np.add(total, part, out=total)
     return total
 
@@ -370,21 +389,25 @@ def _step_product(W, rows):
     if rows.ndim > 1:
         W_T = _T(W)
         return lambda v, out: np.dot(v.reshape(-1, v.shape[-1]), W_T, out.reshape(-1, out.shape[-1]))
-    return _aligned(W).dot
+    by_rows = np.empty(W.shape, W.dtype) if W.size < 1000 else _together(W.dtype, W.shape)[0]
+    by_rows[...] = W  # read by rows, and from the start of a cache line if it is large: a sixth quicker
+    return by_rows.dot
 
 
-def _aligned(W):
-    """A copy of W, row by row, from the start of a cache line: a product with it every step is a sixth faster."""
-    room = np.empty(W.size + 8, W.dtype)
-    start = -room.ctypes.data % 64 // W.itemsize
-    copy = room[start:start + W.size].reshape(W.shape)
-    copy[...] = W
-    return copy
+def _blocks(count, size, checkpoint):
+    """Slices of `size` rows (1, if that is less) that make up `count`, a checkpoint before each."""
+    size = max(1, size)
+    for i in range(0, count, size):
+        checkpoint()
+        yield slice(i, i + size)
 
 
 def _steps_between_checks(W, rows):
-    work = max(W.size, rows.size) * max(1, rows.size // rows.shape[-1])
-    return max(1, min(STEPS_PER_CHECK, MULTIPLY_ADDS_PER_CHECK // work))
+    return min(STEPS_PER_CHECK, MULTIPLY_ADDS_PER_CHECK // (max(W.size, rows.size) * max(1, rows.size // rows.shape[-1])))
+
+
+def _steps_in_cache(rows):
+    return max(1, NUMBERS_IN_CACHE * len(rows) // rows.size)
 
 
 def _inputs(network, sequence):
@@ -395,18 +418,14 @@ def _inputs(network, sequence):
 
 
 def _together(kind, *shapes):
-    """Empty arrays of these shapes in one piece of memory: from 4 MB, NumPy asks for pages that are large, and few."""
-    ends = list(accumulate(map(prod, shapes)))
-    piece = np.empty(ends[-1], kind)
-    return [piece[i:j].reshape(shape) for i, j, shape in zip([0, *ends], ends, shapes, strict=False)]
+    """Empty arrays of these shapes in one piece of memory that starts on a cache line.
 
-
-def _blocks(rows, checkpoint):
-    """Slices of steps, together all of them, that a core can keep near, a checkpoint before each."""
-    block = max(1, NUMBERS_IN_CACHE * len(rows) // rows.size)
-    for t in range(0, len(rows), block):
-        checkpoint()
-        yield slice(t, t + block)
+    From 4 MB NumPy asks the system for large pages: the first touch of many small ones would take a quarter of the time.
+    """
+    ends = [0, *accumulate(map(prod, shapes))]
+    piece = np.empty(ends[-1] + 8, kind)
+    start = -piece.ctypes.data % 64 // piece.itemsize
+    return [piece[start + i:start + j].reshape(shape) for i, j, shape in zip(ends, ends[1:], shapes, strict=False)]
 
 
 def _time_first(array):

@@ -20,8 +20,8 @@ import numpy as np
 class Cell:
     """What one cell does at one step.
 
-    step(a_S, a_T, state, z, new) writes z (.., saved*n) and new (.., states*n). Complex numbers pass
-    through, because gradients are checked by complex step.
+    step(a_S, a_T, state, z, new) writes z (.., saved*n) and new (.., states*n). z may be a_S itself where
+    saved == gates. Complex numbers pass through, because gradients are checked by complex step.
     slopes(z, state) gives, for all steps at once, the real array (T, .., m) that the pullback needs;
     for a pointwise cell it is phi'(z). state has T rows, the one that enters each step.
     pullback(grad_h, carry, slopes, delta) writes delta = dC/dz (.., gates*n) and returns the carry
