@@ -114,8 +114,9 @@ def bench(n, long):
                 for page, *_ in opens[1:]:
                     page.context.close()
                 pages[kind] = opens[0][0]
-                print(f"{kind:6s} opened to first {'grid' if kind == 'page' else 'text'} "
-                      f"{statistics.median(o[1] for o in opens):.2f} s, all of it {statistics.median(o[2] for o in opens):.2f} s")
+                first, all_of_it = (statistics.median(o[i] for o in opens) for i in (1, 2))
+                what = "grid" if kind == "page" else "text"
+                print(f"{kind:6s} opened to first {what} {first:.2f} s, all of it {all_of_it:.2f} s")
                 presses(pages[kind], kind, 40)
             pages["page"].evaluate("""() => {
               window.seen = {removed: 0, blank: 0};
@@ -149,7 +150,8 @@ def report(painted, cpu, seen):
               f"server CPU a rerun {1e3 * statistics.median(cpu[kind]):.1f} ms")
     print(f"painted: {statistics.median(painted['page']) / statistics.median(painted['floor']):.2f} x the one-slider page "
           "(target 2.2, aim 1.6)")
-    print(f"server CPU: {statistics.median(cpu['page']) / statistics.median(cpu['floor']):.2f} x the one-slider page (target 5)")
+    ratio = statistics.median(cpu["page"]) / statistics.median(cpu["floor"])
+    print(f"server CPU: {ratio:.2f} x the one-slider page (target 5)")
     print(f"remounts {seen['removed']}, blank frames {seen['blank']} (target 0, 0)")
 
 

@@ -44,6 +44,20 @@ def flow_figure(reading, **options):
     return go.Figure(flow_spec(reading, **options))
 
 
+def placed(b, note):
+    """A label beside its data as a text at fixed px: the page draws a new one whenever the view moves."""
+    first, last = float(b.columns.edges[0]), float(b.columns.edges[-1])
+    y = {"paper": b.height * (1.0 - note["y"]),
+         "y": HEAD + b.grid * (1.0 - (note["y"] - 0.5) / b.rows),
+         "y2": b.decay_top + b.decay * (b.decay_high - note["y"]) / (b.decay_high - b.decay_low)}[note["yref"]]
+    at = LEFT + b.plot * (note["x"] - first) / (last - first) + note.get("xshift", 0)
+    side = {"left": "left", "right": "right"}.get(note.get("xanchor"), "middle")
+    anchor = {"left": None, "right": None, "middle": None, side: at}
+    font = note["font"]
+    return dict(anchor, text=note["text"], y=round(y - note.get("yshift", 0), 1), opens=None, colour=font["color"],
+                size=font["size"], family=font.get("family"), back=note.get("bgcolor"), pad=note.get("borderpad", 0))
+
+
 def annotation(b, text):
     """A text at fixed px as a Plotly annotation."""
     side, at = ("left", text["left"]) if text["right"] is None else ("right", text["right"])
@@ -53,7 +67,7 @@ def annotation(b, text):
 
 def layout(b):
     """Axes, colour scale and everything that is not a trace."""
-    theme, r = b.theme, b.reading
+    theme = b.theme
     edges = b.columns.edges
     span = [float(edges[0]), float(edges[-1])]
     ticks = step_ticks(b.columns.first[0] + 1, b.columns.last[-1] + 1, b.plot)
@@ -69,7 +83,7 @@ def layout(b):
     made = dict(
         width=b.width, height=b.height, autosize=False, margin=dict(l=LEFT, r=RIGHT, t=0, b=0, pad=0),
         paper_bgcolor=theme.page, plot_bgcolor=theme.page, font=dict(family=FONT, size=SIZE, color=theme.ink),
-        showlegend=False, hovermode="closest", dragmode="zoom", uirevision=f"{r.T} {b.rows}", template=None,
+        showlegend=False, hovermode="closest", dragmode="zoom", uirevision=f"{span} {b.rows}", template=None,
         hoverlabel=dict(bgcolor=theme.panel, bordercolor=theme.hairline, font=dict(color=theme.ink, size=SIZE, family=FONT),
                         align="left"),
         shapes=b.shapes, annotations=b.notes,
@@ -78,7 +92,8 @@ def layout(b):
         xaxis=dict(**across, anchor="y"),
         yaxis=dict(**rows, domain=b.domain(HEAD, b.grid_bottom), **b.row_names(name, b.rows, HEAD, b.grid)),
         yaxis2=dict(range=[b.decay_low, b.decay_high], domain=b.domain(b.decay_top, b.decay_bottom),
-                    side="right", tickvals=decay_ticks, ticktext=decay_text, gridcolor=theme.grid, zeroline=False,
+                    side="right", tickvals=decay_ticks, ticktext=decay_text, gridcolor=theme.grid,
+                    zeroline=True, zerolinecolor=theme.third, zerolinewidth=1,
                     tickfont=tickfont, ticks="", fixedrange=True),
         xaxis2=dict(**across, anchor="y3", matches="x"),
         yaxis3=dict(**rows, domain=gate_domain, **b.row_names(name, b.rows, gates_bottom - b.gate, b.gate)),
@@ -89,7 +104,8 @@ def layout(b):
         made["yaxis5"] = dict(**rows, domain=b.domain(b.gates_top, b.gates_top + b.gate),
                                 **b.row_names(name, b.rows, b.gates_top, b.gate))
     if b.page:
-        made["meta"] |= dict(texts=b.texts, bar=bar(b))
+        made["annotations"] = []
+        made["meta"] |= dict(texts=b.texts + [placed(b, note) for note in b.notes], bar=bar(b))
     else:
         b.notes.extend(annotation(b, text) for text in b.texts)
     return made

@@ -1,5 +1,7 @@
 """The delta grid: its cells, what is special about them, its loss and the outlined cell. Each function draws on a Canvas."""
 
+from html import escape
+
 import numpy as np
 
 from ..flow import CUT, NAN, OK, OVERFLOW, PENDING, UNDERFLOW, ZERO
@@ -198,13 +200,13 @@ def draw_cell(b):
         arrow(b, x, y, ink, above, tip, tail, up=True)
         name = "from the loss" if top else "from above"
         left = (column + 0.5) * col > 0.2 * b.plot
-        cell_label(b, x, y, f"{name} {percent(above)}", ink, xanchor="right" if left else "left",
+        cell_label(b, x, y, f"{name} {escape(percent(above))}", ink, xanchor="right" if left else "left",
                         xshift=(-1 if left else 1) * (col / 2 + 8 if top else 14),
                         yshift=row * 0.3 if top else max(row * 0.8, tip + 14))
     if future > 0:
         tip = col / 2 - 6 if big else min(4.0, col / 4)
         arrow(b, x, y, theme.time, future, tip, tip + 40, up=False)
-        text = f"from the future {percent(future)}"
+        text = f"from the future {escape(percent(future))}"
         past = (column + 0.5) * col > 0.6 * b.plot
         if past:
             cell_label(b, x, y, text, theme.time, xanchor="right", xshift=-(col / 2 + 8), yshift=0)

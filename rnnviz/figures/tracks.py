@@ -1,11 +1,15 @@
 """The tracks under the grid: what is left step by step, how open each cell is. Each function draws on a Canvas."""
 
+from html import escape
+
 import numpy as np
 
 from ..flow import OK
 from ..numbers import number, percent
 from .canvas import TITLE, f4, mix
 from .theme import LEFT, SIZE
+
+CEILING = 290  # px of the ceiling's label
 
 
 def draw_decay(b):
@@ -16,7 +20,6 @@ def draw_decay(b):
     low, high = decay_range(b, curves)
     b.decay_low, b.decay_high = low, high
     ends = [float(x[0]) - 0.5, float(x[-1]) + 0.5]
-    line(b, ends, [0, 0], theme.third, 1, name="1")
     if r.ceiling is not None and 0 < r.ceiling < 1 and r.reference > 0:
         draw_ceiling(b, low)
     if low < -7 < high:
@@ -67,7 +70,7 @@ def decay_note(b, text, y, ink, **place):
 
 def draw_ceiling(b, low):
     r = b.reading
-    loss = int(np.flatnonzero(r.scored)[0])
+    loss = r.last_loss
     start = 0.0 if r.quantity == "grad_h" else float(np.log10(r.max_slope))
     slope = float(np.log10(r.ceiling))
     t = np.array([int(np.flatnonzero(r.reached)[0]), loss])
@@ -79,8 +82,10 @@ def draw_ceiling(b, low):
     at = first + 0.02 * (b.columns.last[-1] - first)
     height = start + slope * (loss - at)
     if height > low:
+        room = b.plot * (1.0 - (at - b.columns.first[0]) / (b.columns.last[-1] + 1 - b.columns.first[0]))
         decay_note(b, f"ceiling of layer {r.L}: max φ′ · ‖<i>W</i>‖ = {number(r.ceiling)} per step", height,
-                        b.theme.second, x=float(at) + 1, xanchor="left", yshift=11 if slope * loss < -0.3 else -11)
+                   b.theme.second, x=float(at) + 1, xanchor="left" if room > CEILING else "right",
+                   yshift=11 if slope * loss < -0.3 else -11)
 
 
 def shown_fit(b):
@@ -148,6 +153,6 @@ def draw_activations(b):
         inks = np.where(dark, theme.page, theme.ink)
         b.dashes(o.h[:, b.columns.first] < 0, "y5", inks)
     y = b.gates_top + b.gate + TITLE - 20
-    b.heading("How much it lets back", f"φ′(<i>z</i>); {percent(o.shut)} of the units are shut (below 0.1)", y)
+    b.heading("How much it lets back", f"φ′(<i>z</i>); {escape(percent(o.shut))} of the units are shut (below 0.1)", y)
     gate_map(b, b.columns.median(o.slope), b.rows, "y3", "x2", 0.0, b.reading.max_slope or 1.0,
                   [[0, theme.shut], [1, theme.open]], "φ′")

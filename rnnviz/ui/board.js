@@ -56,17 +56,40 @@ function line(node, parts) {
   }));
 }
 
-// The address bar: one entry a picture; a slider replaces it, an example pushes a new one.
+// The address bar: one entry a picture. An example pushes a new one; a slider replaces it, once it has come to rest.
 function remember(board, picture) {
-  const address = new URL(document.location);
-  if (address.search.replace(/^\?/, "") === picture.link) {
-    board.pushes = picture.pushes;
-    return;
-  }
-  address.search = picture.link;
   const push = board.pushes !== undefined && board.pushes !== picture.pushes;
-  history[push ? "pushState" : "replaceState"](history.state, "", address);
   board.pushes = picture.pushes;
+  const write = (how, link) => {
+    clearTimeout(board.writing);
+    board.owed = null;
+    const address = new URL(document.location);
+    if (address.search.replace(/^\?/, "") === link) return;
+    address.search = link;
+    history[how](history.state, "", address);
+  };
+  if (push) {
+    board.owed?.();
+    write("pushState", picture.link);
+  } else {
+    clearTimeout(board.writing);
+    board.owed = () => write("replaceState", picture.link);
+    board.writing = setTimeout(board.owed, 150);
+  }
+}
+
+// [layer, step] of the cell under the pointer, or null. Read from the place itself: Plotly's own click names the cell of the
+// last hover, which after a tap is an older one, and none where a cell is cut or 0.
+function cellAt(board, event) {
+  const { layout, data } = board.plot, { margin } = layout, box = board.plot.getBoundingClientRect();
+  const grid = data[0], rows = grid.y.length, [low, high] = layout.yaxis.domain, [first, last] = layout.xaxis.range;
+  const across = (event.clientX - box.x - margin.l) / (layout.width - margin.l - margin.r);
+  const up = (1 - (event.clientY - box.y) / layout.height - low) / (high - low);
+  if (!(across >= 0 && across < 1 && up >= 0 && up < 1)) return null;
+  const x = first + across * (last - first);
+  const column = grid.x.findIndex((edge, i) => i + 1 < grid.x.length && edge <= x && x < grid.x[i + 1]);
+  const row = Math.floor(up * rows);
+  return column < 0 ? null : [board.picture.says.opened || row + 1, grid.customdata[row][column][0]];
 }
 
 function listen(board) {
@@ -77,21 +100,17 @@ function listen(board) {
     board.picture.cell = cell;
     say("cell", [...cell, Date.now()]);
   };
-  board.plot.on("plotly_click", (event) => {
-    const point = event.points[0];
-    if (point.data.name === "grid") {
-      const numbers = point.customdata;
-      const layer = board.picture.says.opened || point.y;
-      select(layer, numbers[0]);
-      board.figure.focus({ preventScroll: true });
-    }
+  board.plot.addEventListener("click", (event) => {
+    const cell = cellAt(board, event);
+    if (!cell) return;
+    select(...cell);
+    board.figure.focus({ preventScroll: true });
   });
   board.plot.on("plotly_relayout", (change) => {
     const range = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    if (!board.picture.zooms) return;
-    if (change["xaxis.autorange"] || change["xaxis2.autorange"]) say("zoom", [0, 0]);
-    else if (range[0] !== undefined) say("zoom", range.map(Math.round));
+    if (range[0] !== undefined) say("zoom", [Math.ceil(range[0]), Math.floor(range[1])]);
   });
+  board.plot.on("plotly_doubleclick", () => say("zoom", [0, 0]));
   const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
   const key = (event) => {
     const free = document.activeElement === document.body;
@@ -102,7 +121,11 @@ function listen(board) {
     event.preventDefault();
     select(board.picture.cell[0] + move[0], board.picture.cell[1] + move[1]);
   };
-  const back = () => board.component.setTriggerValue("back", document.location.search.slice(0, 20000) || "?");
+  const back = () => {
+    clearTimeout(board.writing);
+    board.owed = null;
+    board.component.setTriggerValue("back", document.location.search.slice(0, 20000) || "?");
+  };
   const measure = () => {
     const width = Math.round(board.root.getBoundingClientRect().width);
     if (width > 100 && Math.abs(width - board.picture.spec.layout.width) > 2) say("width", width);
@@ -112,6 +135,8 @@ function listen(board) {
     if (opens !== undefined) say("opens", [Number(opens), Date.now()]);
   });
   document.addEventListener("keydown", key);
+  const owed = () => board.owed?.();
+  window.addEventListener("pagehide", owed);
   window.addEventListener("popstate", back);
   let waiting = 0;
   board.watch = new ResizeObserver(() => {
@@ -121,6 +146,7 @@ function listen(board) {
   board.watch.observe(board.root);
   board.leave = () => {
     document.removeEventListener("keydown", key);
+    window.removeEventListener("pagehide", owed);
     window.removeEventListener("popstate", back);
     board.watch.disconnect();
   };
@@ -155,8 +181,10 @@ export function draw(component) {
   if (board.stood !== picture.furniture) board.furniture.innerHTML = board.stood = picture.furniture;
   if (!window.Plotly && picture.sketch) board.sketch.innerHTML = picture.sketch;
   remember(board, picture);
-  script(picture.plotly).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
-    { displayModeBar: false, doubleClick: "reset", showTips: false, responsive: false })).then(() => {
+  const sketched = !window.Plotly && picture.sketch
+    ? new Promise((done) => requestAnimationFrame(() => setTimeout(done))) : Promise.resolve();
+  sketched.then(() => script(picture.plotly)).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
+    { displayModeBar: false, doubleClick: false, showTips: false, responsive: false })).then(() => {
     if (!board.leave) listen(board);
     board.sketch.replaceChildren();
     root.dataset.rev = picture.rev;

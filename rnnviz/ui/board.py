@@ -7,6 +7,7 @@ on the same node, so the zoom stays and nothing blinks. Where it cannot load, th
 import json
 import zlib
 from functools import cache
+from html import escape
 from importlib.resources import files
 from urllib.parse import parse_qsl
 
@@ -58,7 +59,6 @@ def payload(picture):
         "colours": colours(picture.theme),
         "cell": picture.cell,
         "shape": picture.shape,
-        "zooms": picture.zooms,
         "link": picture.link,
         "pushes": picture.pushes,
         "notes": few(picture.notes),
@@ -68,11 +68,19 @@ def payload(picture):
     return zlib.crc32(packed).to_bytes(4, "little") + packed
 
 
+ANCHORS = {"left": "0", "right": "-100%", "middle": "-50%"}  # how far a text moves left of its place
+
+
 def furniture(meta):
     """The texts at fixed places and the colour bar, as HTML: they seldom change, and draw quicker than Plotly's."""
     parts = []
     for text in meta["texts"]:
-        side = f"left:{text['left']:.1f}px" if text["right"] is None else f"left:{text['right']:.1f}px;translate:-100% -50%"
+        side = next(f"left:{text[anchor]:.1f}px;translate:{shift} -50%" for anchor, shift in ANCHORS.items()
+                    if text.get(anchor) is not None)
+        if text.get("back"):
+            side += f";background:{text['back']};padding:{max(0, text['pad'] - 1)}px {text['pad'] + 1}px"
+        if text.get("family"):
+            side += f";font-family:{escape(text['family'])}"
         tag, more = ("span", "") if text["opens"] is None else ("button", f' data-opens="{text["opens"]}"')
         parts.append(f'<{tag}{more} style="top:{text["y"]}px;{side};color:{text["colour"]};font-size:{text["size"]}px">'
                      f'{text["text"]}</{tag}>')

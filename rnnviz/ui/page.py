@@ -29,7 +29,6 @@ class Picture:
     theme: str
     cell: tuple | None
     shape: tuple
-    zooms: bool
     link: str
     pushes: int
     notes: tuple
@@ -98,12 +97,12 @@ def picture(experiment, notes):
     chosen = outlined(experiment, reading)
     spec = flow_spec(
         reading, cell=chosen, theme=theme, width=session.get("width", WIDTH), decades=experiment.decades,
-        opened=drawn.opened, zoom=session.get("zoom"), page=not session.get("board_failed"))
+        opened=drawn.opened, zoom=zoom(reading.T), page=not session.get("board_failed"))
     notation = NOTATIONS[experiment.notation]
     return Picture(
         spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
         dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
-        theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T), reading.T > 400,
+        theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T),
         to_link(experiment), session.get("pushes", 0), notes, "shown" not in session)
 
 
@@ -179,7 +178,13 @@ def on_zoom():
     value = reported("zoom")
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, int) for v in value):
         low, high = (min(max(v, 0), MAX_T) for v in value)
-        st.session_state.zoom = (low, high) if 0 < low < high else None
+        st.session_state.zoom = (state.get("T"), low, high) if 0 < low < high else None
+
+
+def zoom(T):
+    """The (first, last) steps looked at more closely, None for all; a sequence of another length is shown whole."""
+    of, *steps = st.session_state.get("zoom") or (None,)
+    return tuple(steps) if of == T else None
 
 
 def on_back():
