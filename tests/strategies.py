@@ -28,7 +28,7 @@ def layers(draw, n_below, n=None, cells=POINTWISE, max_width=4, static=True):
     cell = draw(st.sampled_from(cells))
     k, states = CELLS[cell].gates, CELLS[cell].states
     gated = (k, states) != (1, 1)
-    recurrent = gated or not static or draw(st.booleans())
+    recurrent = gated or not static or draw(st.sampled_from((True, True, False)))
     return Layer(
         rng.standard_normal((k * n, n_below)) / np.sqrt(n_below),
         draw(gains) * rng.standard_normal((k * n, n)) / np.sqrt(n) if recurrent else None,

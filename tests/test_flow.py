@@ -257,6 +257,9 @@ def test_passes_that_carry_no_loss_bring_exact_zeros_not_underflows():
     network = Network([Layer([[1.0]], [[0.5]], cell="linear")])
     seq = Sequence(np.ones((8, 1)), np.zeros((8, 1)))  # the last step alone is scored; its pass keeps 3 columns
     assert read(run_of(network, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [OK] * 3
+    faint = Network([Layer([[1.0]], [[1e-200]], cell="linear")])
+    seq = Sequence(np.zeros((8, 1)), np.ones((8, 1)))
+    assert read(run_of(faint, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [UNDERFLOW, OK, OK]
 
 
 def test_an_underflow_is_still_one_where_passes_overlap():

@@ -84,6 +84,14 @@ def test_another_seed_draws_another_network():
     assert (one.W_out != other.W_out).all()
 
 
+@pytest.mark.parametrize("init", ["orthogonal", "Gaussian", "Glorot"])
+def test_no_two_matrices_of_a_network_are_the_same_draw(init):
+    network = draw(((4, "tanh", True),) * 3, 4, 4, init=init)
+    drawn = [W for layer in network.layers for W in (layer.W_S, layer.W_T)] + [network.W_out]
+    for i, one in enumerate(drawn):
+        assert not any(np.isclose(one, other).any() for other in drawn[:i])
+
+
 @pytest.mark.parametrize("init", INITS)
 @given(seed=st.integers(0, 9999), g=st.floats(0, 3))
 def test_changing_g_scales_W_T_and_disturbs_no_other_draw(init, seed, g):
