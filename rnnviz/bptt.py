@@ -102,6 +102,9 @@ def forward(network, sequence, checkpoint=nothing):
         raise ValueError(f"x has {sequence.x.shape[-1]} columns; the network reads {network.n_in}")
     if sequence.target.shape[-1] != network.n_out:
         raise ValueError(f"target has {sequence.target.shape[-1]} columns; the network gives {network.n_out}")
+    many, networks = sequence.x.shape[:-2], network.layers[0].W_S.shape[:-2]
+    if any(1 != a != b != 1 for a, b in zip(many[::-1], networks[::-1], strict=False)):
+        raise ValueError(f"x has a batch of {many}, the network one of {networks}; they must be equal, or one of them ()")
     below = _inputs(network, sequence)
     zs, states = [], []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

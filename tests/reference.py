@@ -4,8 +4,8 @@ Nothing here is shared with rnnviz but the values that describe a network, a seq
 losses are written a second time. A cell or loss that this file does not know is run by its own step or value in
 complex numbers: its derivative is still found here without the derivative it declares.
 
-derivative(..., site) is exact to rounding: the imaginary part of f(w + ih) is h f'(w) - O(h^3), and with
-h = 1e-100 the cubic term is below any float64 and nothing is subtracted.
+derivative(..., site) is exact to rounding: the imaginary part of f(w + ih) is h f'(w) - O(h^3) and nothing is subtracted.
+With h = 1e-200 even h^2 is exactly 0 in float64, so that no nudge moves a relu off the kink at z = 0.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from rnnviz.cells import CELLS
 from rnnviz.tasks import LOSSES
 
-H = 1e-100
+H = 1e-200
 
 PHI = {
     "tanh": np.tanh,

@@ -822,6 +822,9 @@ def test_sequences_that_do_not_fit_the_network_are_refused_by_name_and_number():
         forward(network, Sequence(np.ones((4, 2)), np.ones((4, 1))))
     with pytest.raises(ValueError, match="target has 2 columns; the network gives 1"):
         forward(network, Sequence(np.ones((4, 3)), np.ones((4, 2))))
+    batch = Network([Layer(np.ones((5, 2, 3)))], np.ones((1, 2)))
+    with pytest.raises(ValueError, match=r"x has a batch of \(4,\), the network one of \(5,\); they must be equal"):
+        forward(batch, Sequence(np.ones((4, 6, 3)), np.ones((6, 1))))
     seq = Sequence(np.ones((4, 3)), np.ones((4, 1)))
     with pytest.raises(ValueError, match="the schedule has 5 steps; the sequence has 4"):
         backward(network, seq, forward(network, seq), full(5))

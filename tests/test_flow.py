@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import small_experiments, windows
 
-from rnnviz.bptt import backward, forward
-from rnnviz.experiment import Experiment, Run, run
+from rnnviz.experiment import Experiment, run, trace
 from rnnviz.flow import (
     CUT,
     NAN,
@@ -28,25 +27,17 @@ from rnnviz.flow import (
 )
 from rnnviz.network import Layer, Network
 from rnnviz.tasks import Sequence
-from rnnviz.windows import full, truncated
+from rnnviz.windows import truncated
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 SMALLEST = 2.0**-1022
 
 
-def run_of(network, seq, schedule=None):
-    """A Run of a network and sequence made by hand; its experiment only says that nothing is cut."""
-    schedule = full(seq.T) if schedule is None else schedule
-    trace = forward(network, seq)
-    sent = None if trace.overflow else backward(network, seq, trace, schedule)
-    return Run(network, seq, schedule, trace, sent)
-
-
 def linear_chain(w, T, scale=1.0, **how):
     """One linear unit with recurrent weight w and no input (so its state stays 0) under one loss of slope `scale`."""
     network = Network([Layer([[1.0]], [[w]], cell="linear")])
-    return run_of(network, Sequence(np.zeros((T, 1)), np.full((T, 1), -scale)), **how)
+    return trace(network, Sequence(np.zeros((T, 1)), np.full((T, 1), -scale)), **how)
 
 
 # Sizes.
@@ -145,7 +136,7 @@ def test_the_shares_of_above_and_future_add_up_to_1_where_there_is_a_message(exp
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
 def test_shares_and_ratios_do_not_depend_on_the_unit_of_the_loss(scale):
     network = Network([Layer([[1.0]], [[0.5]], cell="linear")])
-    flow = read(run_of(network, Sequence(np.zeros((4, 1)), np.full((4, 1), -scale), np.array([0, 0, 1, 1], bool))))
+    flow = read(trace(network, Sequence(np.zeros((4, 1)), np.full((4, 1), -scale), np.array([0, 0, 1, 1], bool))))
     assert flow.share(0, 2) == pytest.approx((2 / 3, 1 / 3))
     assert [flow.ratio(0, t) for t in range(4)] == pytest.approx([0.375, 0.75, 1.5, 1.0])
     assert flow.reference == scale
@@ -179,8 +170,8 @@ def test_what_does_not_fade_has_no_reach(rate):
 def test_a_line_needs_three_columns():
     assert read(linear_chain(0.5, 2)).fit() is None
     assert read(linear_chain(0.5, 3)).fit().rate == pytest.approx(0.5)
-    assert read(linear_chain(0.5, 30, schedule=truncated(30, 7, 30))).fit() is None  # 7 columns, the last 5 left out
-    assert read(linear_chain(0.5, 30, schedule=truncated(30, 8, 30))).fit().first == 22
+    assert read(linear_chain(0.5, 30, windows=truncated(30, 7, 30))).fit() is None  # 7 columns, the last 5 left out
+    assert read(linear_chain(0.5, 30, windows=truncated(30, 8, 30))).fit().first == 22
 
 
 def test_a_bend_is_not_straight_and_a_level_curve_is():
@@ -223,7 +214,7 @@ def test_a_growing_gradient_overflows_where_it_passes_the_largest_float():
 def test_infinities_of_both_signs_meet_as_not_a_number_and_are_marked_so():
     # delta [1, 1] comes back as [1e308, 1e308], then as infinities, then inf - inf
     network = Network([Layer(np.eye(2), [[1e308, -1e308], [1e308, 1e308]], cell="linear")])
-    flow = read(run_of(network, Sequence(np.zeros((6, 2)), np.tile([-1.0, -0.5], (6, 1)))))
+    flow = read(trace(network, Sequence(np.zeros((6, 2)), np.tile([-1.0, -0.5], (6, 1)))))
     assert flow.state[0, -1] == OK
     assert NAN in flow.state[0]
 
@@ -231,21 +222,21 @@ def test_infinities_of_both_signs_meet_as_not_a_number_and_are_marked_so():
 def test_columns_that_no_pass_reaches_are_cut_and_those_behind_a_dead_unit_exactly_zero():
     network = Network([Layer([[1.0]], [[0.9]], cell="relu")])
     x = np.array([1.0, 1.0, 1.0, -9.0, 1.0, 1.0])[:, None]  # the unit is shut at step 4
-    flow = read(run_of(network, Sequence(x, np.zeros((6, 1))), truncated(6, 5, 6)))
+    flow = read(trace(network, Sequence(x, np.zeros((6, 1))), truncated(6, 5, 6)))
     assert flow.state[0].tolist() == [CUT, ZERO, ZERO, ZERO, OK, OK]
-    grad_h = read(run_of(network, Sequence(x, np.zeros((6, 1)))), "grad_h")
+    grad_h = read(trace(network, Sequence(x, np.zeros((6, 1)))), "grad_h")
     assert grad_h.state[0].tolist() == [ZERO, ZERO, ZERO, OK, OK, OK]
 
 
 def test_steps_after_the_last_loss_are_exactly_zero():
     network = Network([Layer([[1.0]], [[0.9]])])
-    flow = read(run_of(network, Sequence(np.ones((4, 1)), np.zeros((4, 1)), np.array([0, 1, 0, 0], bool))))
+    flow = read(trace(network, Sequence(np.ones((4, 1)), np.zeros((4, 1)), np.array([0, 1, 0, 0], bool))))
     assert flow.state[0].tolist() == [OK, OK, ZERO, ZERO]
 
 
 def test_a_loss_of_zero_sends_exact_zeros_and_no_ratio_is_nan():
     network = Network([Layer([[1.0]], [[0.9]], cell="linear")])
-    flow = read(run_of(network, Sequence(np.zeros((4, 1)), np.zeros((4, 1)))))
+    flow = read(trace(network, Sequence(np.zeros((4, 1)), np.zeros((4, 1)))))
     assert (flow.state == ZERO).all()
     assert (flow.log_ratio == -np.inf).all()
     assert flow.ratio(0, 0) == 0
@@ -256,27 +247,27 @@ def test_a_loss_of_zero_sends_exact_zeros_and_no_ratio_is_nan():
 def test_passes_that_carry_no_loss_bring_exact_zeros_not_underflows():
     network = Network([Layer([[1.0]], [[0.5]], cell="linear")])
     seq = Sequence(np.ones((8, 1)), np.zeros((8, 1)))  # the last step alone is scored; its pass keeps 3 columns
-    assert read(run_of(network, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [OK] * 3
+    assert read(trace(network, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [OK] * 3
     faint = Network([Layer([[1.0]], [[1e-200]], cell="linear")])
     seq = Sequence(np.zeros((8, 1)), np.ones((8, 1)))
-    assert read(run_of(faint, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [UNDERFLOW, OK, OK]
+    assert read(trace(faint, seq, truncated(8, 3, 2))).state[0].tolist() == [ZERO] * 5 + [UNDERFLOW, OK, OK]
 
 
 def test_an_underflow_is_still_one_where_passes_overlap():
     network = Network([Layer([[1.0]], [[1e-200]], cell="linear")])
     seq = Sequence(np.zeros((8, 1)), np.ones((8, 1)), np.arange(8) % 4 == 3)  # losses at steps 4 and 8, 4 columns each
-    assert read(run_of(network, seq, truncated(8, 4, 2))).state[0].tolist() == [UNDERFLOW, UNDERFLOW, OK, OK] * 2
+    assert read(trace(network, seq, truncated(8, 4, 2))).state[0].tolist() == [UNDERFLOW, UNDERFLOW, OK, OK] * 2
 
 
 def test_what_lies_behind_an_exact_cancellation_is_exactly_zero():
     # dL/dh is 1 at steps 2 and 3, and W_T = -1 brings -1 back from step 3 to step 2
     network = Network([Layer([[1.0]], [[-1.0]], cell="linear")])
     seq = Sequence(np.zeros((3, 1)), np.full((3, 1), -1.0), np.array([0, 1, 1], bool))
-    assert read(run_of(network, seq)).state[0].tolist() == [ZERO, ZERO, OK]
+    assert read(trace(network, seq)).state[0].tolist() == [ZERO, ZERO, OK]
     # and inside one product: both units of the layer above send the same, with opposite signs
     network = Network([Layer([[1.0]], [[1.0]], cell="linear"), Layer([[1.0], [-1.0]], np.eye(2), cell="linear")])
     seq = Sequence(np.zeros((3, 1)), np.full((3, 2), -1.0))
-    assert read(run_of(network, seq)).state.tolist() == [[ZERO] * 3, [OK] * 3]
+    assert read(trace(network, seq)).state.tolist() == [[ZERO] * 3, [OK] * 3]
 
 
 @settings(max_examples=200)
@@ -299,7 +290,7 @@ def test_a_zero_is_called_exact_just_where_whole_numbers_say_it_is(data):
     scored = np.arange(T) == data.draw(st.integers(0, T - 1))
     seq = Sequence(rng.integers(-1, 2, (T, 1)), rng.integers(-9, -6, (T, below)), scored)
     schedule = data.draw(windows(scored))
-    made = run_of(network, seq, schedule)
+    made = trace(network, seq, schedule)
     for quantity in ("delta", "grad_h"):
         flow = read(made, quantity)
         exact = [[np.zeros(n, object)] * T for n in widths]
