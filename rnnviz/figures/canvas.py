@@ -62,13 +62,13 @@ class Canvas:
     def domain(self, top, bottom):
         return [max(0.0, self.paper(bottom)), min(1.0, self.paper(top))]
 
-    def text(self, words, y, *, left=None, right=None, colour=None, size=SIZE, opens=None):
-        """Words at fixed px: their left or right end counted from the figure's left edge, their middle from its top.
+    def text(self, words, y, *, left=None, right=None, middle=None, colour=None, size=SIZE, opens=None):
+        """Words at fixed px: their left or right end or middle from the figure's left edge, their middle from its top.
 
         opens: on the page, a click opens this layer (from 1) into its neurons; 0 shows all layers again.
         """
-        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, colour=colour or self.theme.ink, size=size,
-                               opens=opens))
+        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, middle=middle, size=size, opens=opens,
+                               colour=colour or self.theme.ink))
 
     def heading(self, words, grey, y):
         """A bold heading and a grey remark, flush with the figure's left edge."""

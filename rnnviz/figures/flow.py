@@ -44,13 +44,44 @@ def flow_figure(reading, **options):
     return go.Figure(flow_spec(reading, **options))
 
 
-def placed(b, note):
-    """A label beside its data as a text at fixed px: the page draws a new one whenever the view moves."""
+# What Plotly would draw slowly (texts, ticks, the outline and its arrows) the page draws itself, at px that hold until the
+# view moves and Python draws a new picture.
+
+
+def px(b, x, y, axis):
+    """A place in data on one of the y axes, in px from the figure's left and top."""
     first, last = float(b.columns.edges[0]), float(b.columns.edges[-1])
-    y = {"paper": b.height * (1.0 - note["y"]),
-         "y": HEAD + b.grid * (1.0 - (note["y"] - 0.5) / b.rows),
-         "y2": b.decay_top + b.decay * (b.decay_high - note["y"]) / (b.decay_high - b.decay_low)}[note["yref"]]
-    at = LEFT + b.plot * (note["x"] - first) / (last - first) + note.get("xshift", 0)
+    down = {"paper": lambda: b.height * (1.0 - y),
+            "y": lambda: HEAD + b.grid * (1.0 - (y - 0.5) / b.rows),
+            "y2": lambda: b.decay_top + b.decay * (b.decay_high - y) / (b.decay_high - b.decay_low)}[axis]()
+    return LEFT + b.plot * (x - first) / (last - first), down
+
+
+def tick_texts(b, steps, decay_ticks, decay_text):
+    for step in steps:
+        x, _ = px(b, step, 0, "y")
+        for bottom in (b.grid_bottom, b.gates_top + b.gates):
+            b.text(str(step), bottom + 11, middle=x, colour=b.theme.second)
+    for place, words in zip(decay_ticks, decay_text, strict=True):
+        b.text(words, px(b, 0, place, "y2")[1], left=b.right + 3, colour=b.theme.second)
+
+
+def svg(b, shape):
+    """A Plotly rectangle or pixel path as SVG."""
+    line = shape["line"]
+    pen = f'stroke="{line["color"]}" stroke-width="{line["width"]}" fill="{shape.get("fillcolor", "none")}"'
+    if shape["type"] == "rect":
+        left, bottom = px(b, shape["x0"], shape["y0"], "y")
+        right, top = px(b, shape["x1"], shape["y1"], "y")
+        return f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" {pen}/>'
+    x, y = px(b, shape["xanchor"], shape["yanchor"], "y")
+    return f'<path transform="translate({x:.1f} {y:.1f}) scale(1 -1)" d="{shape["path"]}" {pen}/>'
+
+
+def placed(b, note):
+    """A label beside its data as a text at fixed px."""
+    at, y = px(b, note["x"], note["y"], note["yref"])
+    at += note.get("xshift", 0)
     side = {"left": "left", "right": "right"}.get(note.get("xanchor"), "middle")
     anchor = {"left": None, "right": None, "middle": None, side: at}
     font = note["font"]
@@ -104,8 +135,12 @@ def layout(b):
         made["yaxis5"] = dict(**rows, domain=b.domain(b.gates_top, b.gates_top + b.gate),
                                 **b.row_names(name, b.rows, b.gates_top, b.gate))
     if b.page:
-        made["annotations"] = []
-        made["meta"] |= dict(texts=b.texts + [placed(b, note) for note in b.notes], bar=bar(b))
+        made["annotations"], made["shapes"] = [], []
+        tick_texts(b, ticks, decay_ticks, decay_text)
+        for axis in ("xaxis", "xaxis2", "yaxis2"):
+            made[axis]["showticklabels"] = False
+        made["meta"] |= dict(texts=b.texts + [placed(b, note) for note in b.notes], bar=bar(b),
+                             shapes=[svg(b, shape) for shape in b.shapes])
     else:
         b.notes.extend(annotation(b, text) for text in b.texts)
     return made

@@ -84,6 +84,7 @@ def furniture(meta):
         tag, more = ("span", "") if text["opens"] is None else ("button", f' data-opens="{text["opens"]}"')
         parts.append(f'<{tag}{more} style="top:{text["y"]}px;{side};color:{text["colour"]};font-size:{text["size"]}px">'
                      f'{text["text"]}</{tag}>')
+    parts.insert(0, f'<svg>{"".join(meta["shapes"])}</svg>')
     bar = meta["bar"]
     stops = ",".join(f"{colour} {100 * place:.2f}%" for place, colour in bar["stops"])
     parts.append(f'<i style="left:{bar["left"]}px;top:{bar["top"]}px;width:{bar["length"]}px;'
@@ -142,10 +143,16 @@ export default function (component) {{
 
 
 @cache
+def style():
+    """The style sheets of the board and of the page around it."""
+    return "".join(files("rnnviz.ui").joinpath(name).read_text() for name in ("board.css", "page.css"))
+
+
+@cache
 def component():
     """The component, registered once a process."""
     return st.components.v2.component(
-        "rnnviz_board", js=loader(), css=files("rnnviz.ui").joinpath("board.css").read_text(),
+        "rnnviz_board", js=loader(), css=style(),
         html='<div class="rv-board"></div>', isolate_styles=False)
 
 

@@ -21,8 +21,7 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
 
 def sidebar():
     with st.sidebar:
-        st.markdown("### rnnviz")
-        st.caption("where the gradient goes in a recurrent net", width="stretch")
+        st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
         network()
         weights()
         sequence()
@@ -42,11 +41,9 @@ def network():
             segments("readout", {"linear": "linear", "none": "none: y = h"}, label=True)
     segments("cell", CELL_NAMES)
     listed = bool(state.get("layers"))
-    left, right = st.columns(2)
-    with left:
-        integer("depth", disabled=listed)
-    with right:
-        integer("width", disabled=listed)
+    with st.container(horizontal=True):
+        integer("depth", disabled=listed, width=114)
+        integer("width", disabled=listed, width=114)
     if listed:
         st.button("Layer list in use: clear it", on_click=state.change, kwargs={"layers": ""}, type="tertiary")
 
@@ -71,11 +68,9 @@ def weights():
     else:
         slide("g")
         slide("input_scale")
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         select("init", {name: name for name in (*INITS, BY_HAND)})
-    with right:
-        st.button("Redraw", on_click=redraw, width="stretch")
+        st.button("Redraw", on_click=redraw, width="content")
 
 
 def redraw():
@@ -85,19 +80,17 @@ def redraw():
 
 
 def hand_fields():
-    """One row a layer: W_S, W_T, b. What they show goes into the text that the link carries."""
-    names, before = ("w_S", "w_T", "b"), state.hand()
-    after = [list(weights_of_layer) for weights_of_layer in before]
-    for l in reversed(range(len(before))):
-        for i, column in enumerate(st.columns(3)):
-            key, now = f"hand_{l}_{i}", float(before[l][i])
+    """One row a layer: W_S, W_T, b."""
+    names, weights_now = ("w_S", "w_T", "b"), state.hand()
+    for l in reversed(range(len(weights_now))):
+        row = st.container(horizontal=True)
+        for i in range(3):
+            key, now = state.hand_key(l, i), float(weights_now[l][i])
             if key not in st.session_state and "shown" in st.session_state:
                 st.session_state[key] = now
-            with column:
-                value = st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, now, step=0.05, format="%.4g", key=key)
-            after[l][i] = now if value is None else value
-    if after != [list(weights_of_layer) for weights_of_layer in before]:
-        state.take("hand", ", ".join(" ".join(f"{value:.12g}" for value in layer) for layer in after))
+            with row:
+                st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, now, step=0.05, format="%.4g", key=key, width=72)
+    state.take_hand()
 
 
 def sequence():
@@ -124,8 +117,7 @@ def shorten():
 
 
 def truncation():
-    with st.container(key="group_Truncation"):
-        st.markdown("Truncation")
+    st.markdown("Truncation")
     toggle("cut")
     if state.get("cut"):
         steps("tau_max")
@@ -178,10 +170,10 @@ def steps(name):
         state.take(name, int(value))
 
 
-def integer(name, disabled=False):
+def integer(name, disabled=False, width="stretch"):
     c = CONTROLS[name]
     value = st.number_input(c["label"], c["low"], c["high"], state.get(name), step=1, key=held(name), help=c["help"],
-                            disabled=disabled)
+                            disabled=disabled, width=width)
     if value is not None:
         state.take(name, int(value))
 

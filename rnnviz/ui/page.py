@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from importlib.resources import files
+from zlib import crc32
 
 import numpy as np
 import streamlit as st
@@ -38,21 +38,28 @@ class Picture:
 def show():
     """One run of the script. Anything unexpected becomes one sentence with a short code, and a line in the log."""
     st.set_page_config("rnnviz", layout="wide", initial_sidebar_state="expanded")
-    st.html(files("rnnviz.ui").joinpath("page.css"))
+    if st.session_state.get("board_failed"):  # otherwise it comes with the board
+        st.html(f"<style>{board.style()}</style>")
     try:
         body()
     except Exception as error:  # noqa: BLE001  the one boundary around the page
-        code = f"{abs(hash((type(error).__name__, str(error)))) % 0xFFFF:04X}"
+        code = f"{crc32(repr(error).encode()) & 0xFFFF:04X}"
         logging.getLogger("rnnviz").exception("page error %s", code)
         st.error(f"Something went wrong while drawing this picture (code {code}). Choose an example to go on.")
 
 
 def body():
     state.begin()
-    controls.sidebar()
-    top_row()
-    experiment, trouble = settled()
-    board.mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
+    examples, picture_here = st.container(), st.container()
+    if "shown" not in st.session_state:  # a browser may bring values of its own: controls first
+        controls.sidebar()
+    with picture_here:  # what moves is sent first
+        experiment, trouble = settled()
+        board.mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
+    with examples:
+        top_row()
+    if "shown" in st.session_state:
+        controls.sidebar()
     st.session_state.shown = True
 
 

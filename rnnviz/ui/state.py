@@ -21,6 +21,7 @@ def begin():
     for name in CONTROLS:  # what a person just changed, before any control is drawn that depends on it
         if session.get(widget_key(name)) is not None:
             session.settings[name] = session[widget_key(name)]
+    take_hand()
 
 
 def follow(query):
@@ -75,3 +76,18 @@ def hand():
         return hand_weights(experiment())
     except ValueError:
         return ()
+
+
+def hand_key(l, i):
+    return f"hand_{l}_{i}"
+
+
+def take_hand():
+    """What the number fields of the weights by hand show, where they are shown, into the text that the link carries."""
+    before = hand()
+    after = []
+    for l, old in enumerate(before):
+        values = [st.session_state.get(hand_key(l, i)) for i in range(3)]
+        after.append(tuple(old[i] if value is None else value for i, value in enumerate(values)))
+    if tuple(after) != tuple(before):
+        take("hand", ", ".join(" ".join(f"{value:.12g}" for value in layer) for layer in after))
