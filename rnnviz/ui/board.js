@@ -14,11 +14,10 @@ function script(address) {
   return plotly;
 }
 
-// bytes: crc, length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
+// bytes: time, checksum, length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
 function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const length = view.getUint32(4, true);
-  const start = 8 + length;
+  const start = 16 + view.getUint32(12, true);
   const numbers = new Float32Array(bytes.slice(start).buffer);
   const cut = (offset, shape) => {
     if (shape.length === 1) return numbers.subarray(offset, offset + shape[0]);
@@ -26,8 +25,9 @@ function unpack(bytes) {
     return Array.from({ length: shape[0] }, (_, i) => cut(offset + i * size, shape.slice(1)));
   };
   const revive = (key, value) => (value && value.$ ? cut(...value.$) : value);
-  const picture = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)), revive);
-  picture.rev = view.getUint32(0, true).toString(16);
+  const picture = JSON.parse(new TextDecoder().decode(bytes.subarray(16, start)), revive);
+  picture.made = view.getFloat64(0, true);
+  picture.rev = view.getUint32(8, true).toString(16);
   return picture;
 }
 
@@ -152,11 +152,24 @@ function listen(board) {
   };
 }
 
+let current = null; // the board on this page
+
 export function draw(component) {
   const root = component.parentElement.querySelector(".rv-board");
-  const board = (root.board ??= build(root));
-  board.component = component;
-  const picture = unpack(component.data);
+  current = root.board ??= build(root);
+  current.component = component;
+  show(current, unpack(component.data));
+}
+
+// A picture that another part of the page brought.
+export function carry(component) {
+  if (current && component.data?.length) show(current, unpack(component.data));
+}
+
+function show(board, picture) {
+  const { root, component } = board;
+  if (picture.made < board.made) return;
+  board.made = picture.made;
   if (picture.rev === board.rev) return;
   board.rev = picture.rev;
   board.picture = picture;
@@ -189,5 +202,4 @@ export function draw(component) {
     board.sketch.replaceChildren();
     root.dataset.rev = picture.rev;
   }, () => component.setStateValue("failed", true));
-  return undefined;
 }

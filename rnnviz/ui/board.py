@@ -5,6 +5,8 @@ on the same node, so the zoom stays and nothing blinks. Where it cannot load, th
 """
 
 import json
+import struct
+import time
 import zlib
 from functools import cache
 from html import escape
@@ -42,7 +44,7 @@ def pack(value):
 
 
 def payload(picture):
-    """The packed picture; `rev` names its content, and the node shows it once drawn."""
+    """The packed picture behind 12 bytes: the time it was made, for the newest wins, and a checksum that names its content."""
     meta = picture.spec["layout"]["meta"]
     equation, says = picture.equation, picture.says
     value = {
@@ -65,7 +67,7 @@ def payload(picture):
         "plotly": server.address("plotly.js"),
     }
     packed = pack(value)
-    return zlib.crc32(packed).to_bytes(4, "little") + packed
+    return struct.pack("<dL", time.time(), zlib.crc32(packed)) + packed
 
 
 ANCHORS = {"left": "0", "right": "-100%", "middle": "-50%"}  # how far a text moves left of its place
@@ -129,14 +131,14 @@ def colours(theme):
             "fades": t.fades, "holds": t.holds, "grows": t.grows}
 
 
-def loader():
+def loader(call):
     """The few lines that travel with every update: fetch the module once, then hand it each update."""
     return f"""
 const address = new URL({json.dumps(server.address("board.js"))}, document.baseURI).href;
 export default function (component) {{
   component.parentElement.rnnviz ??= import(address);
   component.parentElement.rnnviz.then(
-    (board) => board.draw(component),
+    (board) => board.{call}(component),
     () => component.setStateValue("failed", true));
 }}
 """
@@ -152,8 +154,20 @@ def style():
 def component():
     """The component, registered once a process."""
     return st.components.v2.component(
-        "rnnviz_board", js=loader(), css=style(),
+        "rnnviz_board", js=loader("draw"), css=style(),
         html='<div class="rv-board"></div>', isolate_styles=False)
+
+
+@cache
+def carrier():
+    """A component that shows nothing and hands its picture to the board."""
+    return st.components.v2.component("rnnviz_carrier", js=loader("carry"), isolate_styles=False)
+
+
+def carry(name, picture):
+    """Bring a picture to the board from another part of the page; None brings nothing, and keeps the carrier's place."""
+    if not st.session_state.get("board_failed"):
+        carrier()(key=f"carrier_{name}", data=b"" if picture is None else payload(picture), height="content")
 
 
 def mount(picture, on, on_points):

@@ -19,13 +19,26 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
           "tau_b": "$\\tau_b$: steps between passes"}
 
 
-def sidebar():
+def sidebar(carry):
+    """The four groups. Each reruns by itself when one of its controls moves, and first of all brings the new picture."""
     with st.sidebar:
         st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
-        network()
-        weights()
-        sequence()
-        truncation()
+        for name in GROUPS:
+            part(name, carry)
+
+
+@st.fragment
+def part(name, carry):
+    state.begin()
+    carry(name)
+    GROUPS[name]()
+
+
+def layout():
+    """What decides which controls are shown: when it changes, the whole page is drawn again."""
+    by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
+    return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
+            bool(task and task.uses_text), state.get("cut"), st.session_state.long, layer_count() if state.get("open") else 0)
 
 
 def group(title):
@@ -122,6 +135,9 @@ def truncation():
     if state.get("cut"):
         steps("tau_max")
         steps("tau_b")
+
+
+GROUPS = {"network": network, "weights": weights, "sequence": sequence, "truncation": truncation}
 
 
 def reading():

@@ -49,18 +49,48 @@ def show():
 
 
 def body():
-    state.begin()
-    examples, picture_here = st.container(), st.container()
-    if "shown" not in st.session_state:  # a browser may bring values of its own: controls first
-        controls.sidebar()
-    with picture_here:  # what moves is sent first
-        experiment, trouble = settled()
-        board.mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
-    with examples:
-        top_row()
-    if "shown" in st.session_state:
-        controls.sidebar()
-    st.session_state.shown = True
+    """The whole page. A control that moves, or a click on the board, redraws only its own part of it."""
+    session = st.session_state
+    session.whole = True  # this is no rerun of a part
+    try:
+        state.begin()
+        session.layout = controls.layout()
+        examples, here = st.container(), st.container()
+        if "shown" not in session:  # a browser may bring values of its own: controls first
+            controls.sidebar(carry)
+        with here:  # what moves is sent first
+            picture_area()
+        with examples:
+            top_row()
+        if "shown" in session:
+            controls.sidebar(carry)
+        session.shown = True
+    finally:
+        session.whole = False
+
+
+@st.fragment
+def picture_area():
+    """The board, which reruns by itself when a cell is chosen or the view moves."""
+    if st.session_state.pop("redraw", False):
+        st.rerun()
+    show_picture(board.mount)
+
+
+def carry(name):
+    """Before a group of controls is drawn again by itself: the picture of what has moved in it."""
+    session = st.session_state
+    if session.whole:
+        board.carry(name, None)
+    elif session.get("board_failed") or controls.layout() != session.layout or shown_example() != session.example_drawn:
+        st.rerun()
+    else:
+        show_picture(lambda picture, *_: board.carry(name, picture))
+
+
+def show_picture(mount):
+    experiment, trouble = settled()
+    mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
 
 
 def settled():
@@ -80,13 +110,18 @@ def settled():
 
 def top_row():
     """Examples, and the menu of how the picture is read."""
-    try:
-        st.session_state.example = example_of(state.experiment())
-    except ValueError:
-        st.session_state.example = None
+    st.session_state.example = st.session_state.example_drawn = shown_example()
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.pills("Examples", list(EXAMPLES), key="example", on_change=choose_example, label_visibility="collapsed", wrap=True)
         controls.reading()
+
+
+def shown_example():
+    """The example that the controls describe, or None."""
+    try:
+        return example_of(state.experiment())
+    except ValueError:
+        return None
 
 
 def choose_example():
@@ -173,6 +208,7 @@ def on_opens():
     value = reported("opens")
     if isinstance(value, (list, tuple)) and value and value_problem("open", value[0]) is None:
         state.change(open=value[0], **({"layer": value[0]} if value[0] else {}))
+        st.session_state.redraw = True
 
 
 def on_width():
@@ -199,10 +235,11 @@ def on_back():
     query = reported("back")
     if isinstance(query, str):
         state.follow(query)
+        st.session_state.redraw = True
 
 
 def on_failed():
-    st.session_state.board_failed = True
+    st.session_state.board_failed = st.session_state.redraw = True
 
 
 def on_points():
