@@ -339,7 +339,7 @@ def _lanes(windows, own):
     there; with `own`, every pass has a lane to itself.
     """
     lanes = windows.P if own or windows.P == 1 else windows.lanes()
-    owner = np.full((windows.T, lanes), -1, dtype=np.intp)
+    owner = np.full((windows.T, lanes), -1, dtype=np.min_scalar_type(-windows.P))
     for p, (first, last) in enumerate(zip(windows.first, windows.last, strict=True)):
         owner[first:last + 1, p % lanes] = p
     return owner

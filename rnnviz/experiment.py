@@ -19,7 +19,7 @@ from .network import INITS, Layer, Network, draw
 from .tasks import LOSSES, TASKS, Sequence, sequence, target_problem
 from .windows import Windows, full, truncated
 
-BUDGET = 300_000_000  # multiply-adds: T times the columns each step is visited times (all weights and 10 a unit)
+BUDGET = 300_000_000  # multiply-adds: T times the columns each step is visited times (all weights and 20 a unit)
 LONGEST_LINK = 16_384
 MAX_DEPTH, MAX_WIDTH, MAX_T = 12, 512, 10_000
 BY_HAND = "by hand"
@@ -223,11 +223,11 @@ def task_width(experiment):
 
 
 def cost(experiment, n_in, n_out):
-    """Multiply-adds of one product with every weight, and 10 for each unit's own arithmetic, for every step and every
+    """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every step and every
     column that passes visit there."""
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
-        size += n * below + (n * n if recurrent else 0) + 10 * n
+        size += n * below + (n * n if recurrent else 0) + 20 * n
         below = n
     size += below * n_out if experiment.readout == "linear" else 0
     return experiment.T * size * experiment.windows.merged().lanes()

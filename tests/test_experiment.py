@@ -286,7 +286,7 @@ def test_the_cost_is_every_weight_times_every_step_and_column(experiment):
     n_in, n_out = task_width(experiment)
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
-        size += n * (below + n * recurrent + 10)
+        size += n * (below + n * recurrent + 20)
         below = n
     size += below * n_out if experiment.readout == "linear" else 0
     distinct = {}
