@@ -104,7 +104,7 @@ def _truncated(reading, uncut):
         which = steps(cut) if reading.reached[:cut].any() else "the first step" if cut == 1 else f"the first {cut} steps"
         lead = parts(f"{keeps}: {which} get{'s' if cut == 1 else ''} ", ("nothing at all", "fades"), ".")
     else:
-        lead = parts(f"{keeps}: every step is reached, but from {'its own' if tau == 1 else 'so near'} only.")
+        lead = parts(f"{keeps}: every step is reached, but by {'its own loss' if tau == 1 else 'near losses'} only.")
     second = []
     if unseen:
         second.append((f"{unseen} of {int(reading.scored.sum())} losses {'is' if unseen == 1 else 'are'} seen by no pass.", ""))

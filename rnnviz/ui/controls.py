@@ -5,7 +5,7 @@ import streamlit as st
 from ..experiment import BY_HAND, CONTROLS, MAX_T, parse_layers
 from ..network import INITS
 from ..tasks import TASKS
-from . import state
+from . import state, trouble
 
 SHORT = 200  # steps a slider covers; beyond, a number field
 CELL_NAMES = {"tanh": "tanh", "relu": "ReLU", "linear": "lin", "sigmoid": "sigm"}
@@ -30,7 +30,8 @@ def sidebar(carry):
 @st.fragment
 def part(name, carry):
     state.begin()
-    carry(name)
+    with trouble.told():
+        carry(name)
     GROUPS[name]()
 
 
@@ -55,8 +56,8 @@ def network():
     segments("cell", CELL_NAMES)
     listed = bool(state.get("layers"))
     with st.container(horizontal=True):
-        integer("depth", disabled=listed, width=114)
-        integer("width", disabled=listed, width=114)
+        integer("depth", disabled=listed, width=113)
+        integer("width", disabled=listed, width=113)
     if listed:
         st.button("Layer list in use: clear it", on_click=state.change, kwargs={"layers": ""}, type="tertiary")
 
@@ -102,7 +103,7 @@ def hand_fields():
             if key not in st.session_state and "shown" in st.session_state:
                 st.session_state[key] = now
             with row:
-                st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, now, step=0.05, format="%.4g", key=key, width=72)
+                st.number_input(f"${names[i]}^{{{l + 1}}}$", -100.0, 100.0, now, step=0.05, format="%.4g", key=key, width=70)
     state.take_hand()
 
 
