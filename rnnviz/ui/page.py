@@ -1,8 +1,6 @@
 """The page: the experiment in, its run, the picture out."""
 
-import logging
 from dataclasses import dataclass
-from zlib import crc32
 
 import numpy as np
 import streamlit as st
@@ -12,7 +10,7 @@ from ..figures import flow_spec
 from ..flow import Flow, Neurons, neurons, read, uncut
 from ..formulas import NOTATIONS, cell
 from ..sentences import Sentence, flow
-from . import board, controls, state
+from . import board, controls, state, trouble
 
 WIDTH = 1068  # px of the board until the browser has said its own
 KEYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
@@ -36,16 +34,12 @@ class Picture:
 
 
 def show():
-    """One run of the script. Anything unexpected becomes one sentence with a short code, and a line in the log."""
+    """One run of the script."""
     st.set_page_config("rnnviz", layout="wide", initial_sidebar_state="expanded")
     if st.session_state.get("board_failed"):  # otherwise it comes with the board
         st.html(f"<style>{board.style()}</style>")
-    try:
+    with trouble.told():
         body()
-    except Exception as error:  # noqa: BLE001  the one boundary around the page
-        code = f"{crc32(repr(error).encode()) & 0xFFFF:04X}"
-        logging.getLogger("rnnviz").exception("page error %s", code)
-        st.error(f"Something went wrong while drawing this picture (code {code}). Choose an example to go on.")
 
 
 def body():
@@ -74,7 +68,8 @@ def picture_area():
     """The board, which reruns by itself when a cell is chosen or the view moves."""
     if st.session_state.pop("redraw", False):
         st.rerun()
-    show_picture(board.mount)
+    with trouble.told():
+        show_picture(board.mount)
 
 
 def carry(name):
