@@ -29,12 +29,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-sync"]
 FRAME = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
 READY = {"page": ".rv-board[data-rev]", "floor": ".stSlider"}
-FIRST = {"page": ".rv-sketch:not(:empty), .rv-board[data-rev]", "floor": "p:has-text('value 0.')"}
+FIRST = {"page": ".rv-sketch svg, .rv-board[data-rev]", "floor": ".stMarkdown p"}
+WATCH = """(() => { const look = () => { if (document.querySelector(%r)) window.first = performance.now();
+  else requestAnimationFrame(look); }; look(); })()"""
 PAINTED = {
     "page": "old => document.querySelector('.rv-board').dataset.rev !== old",
-    "floor": "old => document.querySelector('.stMain').innerText !== old",
+    "floor": "old => document.querySelector('.stMarkdown').innerText !== old",
 }
-NOW = {"page": "document.querySelector('.rv-board').dataset.rev", "floor": "document.querySelector('.stMain').innerText"}
+NOW = {"page": "document.querySelector('.rv-board').dataset.rev", "floor": "document.querySelector('.stMarkdown').innerText"}
 
 
 class Server:
@@ -77,12 +79,12 @@ class Server:
 def opened(browser, server, kind):
     """A fresh visitor on a page, and the seconds until the first thing worth seeing and until all of it."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.add_init_script(WATCH % FIRST[kind])
     start = time.perf_counter()
     page.goto(server.address, wait_until="commit")
-    page.wait_for_selector(FIRST[kind], state="attached")
-    first = time.perf_counter() - start
     page.wait_for_selector(READY[kind])
-    return page, first, time.perf_counter() - start
+    page.wait_for_function("window.first")
+    return page, page.evaluate("window.first") / 1e3, time.perf_counter() - start
 
 
 def presses(page, kind, n, key=None):
