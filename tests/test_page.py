@@ -96,7 +96,7 @@ def shown(page):
 def widgets(page):
     """Every widget by its key."""
     kinds = ("slider", "number_input", "selectbox", "toggle", "text_input", "button_group")
-    return {widget.key: widget for kind in kinds for widget in page.get(kind)}
+    return {re.sub(r"^example_\d+$", "example", widget.key): widget for kind in kinds for widget in page.get(kind)}
 
 
 def opened(page, menu):
@@ -558,7 +558,7 @@ def a_step(rng, page):
 
 def names_of(widget):
     """The values behind a row of buttons."""
-    return list(EXAMPLES) if widget.key == "example" else list(CONTROLS[widget.key.removeprefix("w_")]["choices"])
+    return list(CONTROLS[widget.key[2:]]["choices"] if widget.key.startswith("w_") else EXAMPLES)
 
 
 def check(page):

@@ -50,14 +50,11 @@ def body():
         state.begin()
         session.layout = controls.layout()
         examples, here = st.container(), st.container()
-        if "shown" not in session:  # a browser may bring values of its own: controls first
-            controls.sidebar(carry)
-        with here:  # what moves is sent first
+        controls.sidebar(carry)  # first, so that who sees the picture finds the controls that belong to it
+        with here:
             picture_area()
         with examples:
             top_row()
-        if "shown" in session:
-            controls.sidebar(carry)
         session.shown = True
     finally:
         session.whole = False
@@ -105,10 +102,20 @@ def settled():
 
 def top_row():
     """Examples, and the menu of how the picture is read."""
-    st.session_state.example = st.session_state.example_drawn = shown_example()
+    session = st.session_state
+    session.example_drawn = shown_example()
+    if session.get(pills(), session.example_drawn) != session.example_drawn:
+        session.turn += 1
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.pills("Examples", list(EXAMPLES), key="example", on_change=choose_example, label_visibility="collapsed", wrap=True)
+        st.pills("Examples", list(EXAMPLES), default=session.example_drawn, key=pills(), on_change=choose_example,
+                 label_visibility="collapsed", wrap=True)
         controls.reading()
+
+
+def pills():
+    """The key of the pills. They are new ones whenever a control has moved them: a browser that has not heard of it yet
+    would report the example that they showed before as if it had been clicked again."""
+    return f"example_{st.session_state.setdefault('turn', 0)}"
 
 
 def shown_example():
@@ -120,7 +127,7 @@ def shown_example():
 
 
 def choose_example():
-    name = st.session_state.example
+    name = st.session_state[pills()]
     if name in EXAMPLES:
         state.put(EXAMPLES[name], push=True)
 
