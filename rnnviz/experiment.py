@@ -20,7 +20,7 @@ from .tasks import LOSSES, TASKS, Sequence, sequence, target_problem
 from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: T times the columns each step is visited times (all weights and 20 a unit)
-LONGEST_LINK = 16_384
+LONGEST_LINK = 131_072
 MAX_DEPTH, MAX_WIDTH, MAX_T = 12, 512, 10_000
 BY_HAND = "by hand"
 

@@ -52,7 +52,8 @@ class Flow:
     reference: the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||.
     shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
     unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"].
-    ceiling: max phi' * ||W_T||_2 of the top layer, None where it bounds nothing. passes (T,): how many reach a step.
+    ceiling: max phi' * ||W_T||_2 of the top layer, None where it bounds nothing. passes (T,): how many reach
+    a step; onward (T,): how many reach it and the next.
     recurrent, widths: per layer; readout: whether y = W_out h + b_out; weights: (w_S, w_T) per layer where every layer
     is one unit wide, else None; tau_max: None without truncation; loss: the total.
     """
@@ -73,7 +74,9 @@ class Flow:
     ceiling: float | None
     max_slope: float | None
     passes: np.ndarray
+    onward: np.ndarray
     widths: tuple
+    n_out: int
     recurrent: tuple
     readout: bool
     weights: tuple | None
@@ -173,7 +176,8 @@ def read(run, quantity="delta", checkpoint=nothing):
     scalar = all(n == 1 for n in network.widths)
     described = dict(
         scored=scored, seen=freeze(windows.seen()), max_slope=CELLS[top.cell].max_slope, widths=network.widths,
-        passes=freeze(windows.reaches_each()), recurrent=tuple(layer.recurrent for layer in network.layers),
+        passes=freeze(windows.reaches_each()), onward=freeze(windows.reaches_with_next()),
+        n_out=network.n_out, recurrent=tuple(layer.recurrent for layer in network.layers),
         readout=network.W_out is not None, loss=float(run.forward.C),
         weights=tuple((float(layer.W_S[0, 0]), float(layer.W_T[0, 0]) if layer.recurrent else 0.0)
                       for layer in network.layers) if scalar else None,
@@ -292,7 +296,7 @@ def _can_arrive(run, chosen, checkpoint):
     later = [np.full(layer.n, none) for layer in layers]
     through_gate = chosen is backward_pass.delta
     for t in range(T - 1, -1, -1):
-        if t % 500 == 0:
+        if t % max(1, 500 // L) == 0:
             checkpoint()
         grad_h = entering[t]
         for l in range(L - 1, -1, -1):
@@ -368,4 +372,5 @@ def neurons(run, reading, l):
     exact = shut | (run.backward.grad_h[l].T == 0) if reading.quantity == "delta" else delta == 0
     state[small] = np.where(exact & (reading.state[l] != UNDERFLOW), ZERO, UNDERFLOW)[small]
     state[:, reading.state[l] == CUT] = CUT
-    return Neurons(l, delta, log_ratio, run.forward.h[l].T, run.backward.slopes[l].T, state, float(reading.shut[l]))
+    h, slope = run.forward.h[l].T.copy(), run.backward.slopes[l].T.copy()  # copies, so that no run is kept for a view of it
+    return Neurons(l, delta.copy(), log_ratio, h, slope, state, float(reading.shut[l]))

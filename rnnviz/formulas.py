@@ -63,7 +63,7 @@ class Equation:
     @property
     def text(self):
         """The equation read aloud, with its numbers."""
-        return f"{self.heading} {self.remark}: {_spoken(self.terms)}"
+        return f"{' '.join(filter(None, (self.heading, self.remark)))}: {_spoken(self.terms)}"
 
 
 class House:
@@ -183,10 +183,10 @@ def cell(reading, l, t, *, notation="house"):
     time = _message(n, reading, l, t, "time")
     if space:
         label = "from above" if space_role else "from the loss"
-        under = space[1] if scalar else f"{label} {percent(above) if above is not None else 0}"
+        under = space[1] if scalar else f"{label} {percent(above or 0.0)}"
         terms.append(Braced(space[0], under, space_role))
     if time:
-        under = time[1] if scalar else f"from the future {percent(future) if future is not None else 0}"
+        under = time[1] if scalar else f"from the future {percent(future or 0.0)}"
         if terms:
             terms.append(Word("+"))
         terms.append(Braced(time[0], under, "time"))
@@ -212,10 +212,10 @@ def _message(n, reading, l, t, road):
         if not (reading.scored[t] and reading.seen[t]):
             return None
         loss = n.loss(t + 1, reading.readout)
-        terms = (n.W_out(scalar), *loss) if reading.readout else loss
+        terms = (n.W_out(scalar and reading.n_out == 1), *loss) if reading.readout else loss
         return terms, significant(arriving, 3)
     here = (l + 1, t) if road == "space" else (l, t + 1)
-    if road == "time" and (here[1] >= reading.T or not reading.recurrent[l]):
+    if road == "time" and (here[1] >= reading.T or not reading.recurrent[l] or not reading.onward[t]):
         return None
     up = (here[0] + 1, here[1] + 1)
     W = n.W_S(up[0], scalar) if road == "space" else n.W_T(up[0], scalar)
@@ -230,9 +230,8 @@ def _message(n, reading, l, t, road):
         factors = [reading.weights[here[0]][road == "time"], reading.value[quantity][here]]
         if quantity == "grad_h":
             factors.append(reading.value["slope"][here])
-        numbers = " × ".join(significant(f, 3) for f in factors)
-        if road == "time" and arriving == 0 and factors[1] != 0:
-            numbers = "0: no pass comes this way"
+        some_stop = road == "time" and reading.onward[t] < reading.passes[t + 1]
+        numbers = significant(arriving, 3) if some_stop else " × ".join(significant(f, 3) for f in factors)
     return terms, numbers
 
 
@@ -240,6 +239,8 @@ def _remark(reading, l, t):
     if not reading.reached[t]:
         return "no pass reaches it"
     remark = [f"the sum of {reading.passes[t]} passes"] if reading.passes[t] > 1 else []
+    if t + 1 < reading.T and 0 < reading.onward[t] < reading.passes[t + 1]:
+        remark.append(f"of step {t + 2}, the {reading.onward[t]} that come this far")
     cosine = reading.cosine[l, t]
     if np.isfinite(cosine) and reading.scalar:
         remark.append("its two arrivals " + ("add up" if cosine > 0 else "pull against each other"))
@@ -255,7 +256,7 @@ def _size(value):
 
 # Rendering.
 
-LATEX = {"δ": r"\delta", "φ′": r"\varphi'", "σ′": r"\sigma'", "a′": "a'", "f′": "f_h'", "∂": r"\partial ", "⊙": r"\odot",
+LATEX = {"δ": r"\delta", "φ′": r"\varphi'", "σ′": r"\sigma'", "a′": "a'", "f′": "f'", "∂": r"\partial ", "⊙": r"\odot",
          "[": "[", "]": "]", "(": "(", ")": ")", "=": "=", "+": "+", "0": "0"}
 
 

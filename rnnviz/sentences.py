@@ -59,7 +59,7 @@ def flow(reading, uncut=None):
     special = _overflow(reading) or _nothing(reading) or _beyond(reading)
     if special:
         return special
-    if reading.tau_max is not None and reading.tau_max < reading.T:
+    if _cuts_something(reading, uncut):
         return _truncated(reading, uncut)
     shut = _shut(reading)
     if shut:
@@ -95,9 +95,18 @@ def _beyond(reading):
     )
 
 
+def _cuts_something(reading, uncut):
+    """Whether truncation takes anything away: a step before the last loss, a loss, or part of what reaches step 1."""
+    if reading.tau_max is None or reading.tau_max >= reading.T:
+        return False
+    unreached = not reading.reached[:reading.last_loss + 1].all()
+    less = uncut is None or reading.state[0, 0] != OK or abs(uncut - reading.log_ratio[0, 0]) > 1e-9
+    return unreached or less or bool((reading.scored & ~reading.seen).any())
+
+
 def _truncated(reading, uncut):
     tau = min(reading.tau_max, reading.T)
-    cut = int((~reading.reached).sum())
+    cut = int((~reading.reached[:reading.last_loss + 1]).sum())
     unseen = int((reading.scored & ~reading.seen).sum())
     keeps = f"Each pass keeps {'1 column' if tau == 1 else f'{tau} columns'}, {steps(tau - 1) if tau > 1 else 'no step'} back"
     if cut:
@@ -112,7 +121,7 @@ def _truncated(reading, uncut):
         there = reading.log_ratio[0, 0]
         second += [(" Uncut, " if unseen else "Uncut, ", ""), (from_log(uncut), "strong"),
                    (" of it would have reached step 1", "")]
-        second.append((f"; cut, it is {from_log(there)}." if not cut and np.isfinite(there) else ".", ""))
+        second.append((f"; cut, it is {from_log(there)}." if reading.reached[0] and np.isfinite(there) else ".", ""))
     return Sentence(lead, tuple(second))
 
 
@@ -214,7 +223,7 @@ def _no_path(reading):
     """An exact zero at layer 1, step 1, although no layer is shut as a whole."""
     held = np.flatnonzero(reading.state[0] == OK)
     return Sentence(
-        parts(("Exactly 0", "fades"), " arrives at layer 1, step 1: no path leads there."),
+        parts(("Exactly 0", "fades"), " arrives at layer 1, step 1."),
         parts(f"Layer 1 is reached back to step {held[0] + 1}." if held.size else "Nothing arrives in layer 1 at all."))
 
 

@@ -155,7 +155,10 @@ def typed(T, rng, text):
 
 
 def sunspots(T, rng, text):
-    """Monthly mean sunspot numbers, divided by 100, from a month that the seed draws; the target is the next month's."""
+    """Monthly mean sunspot numbers, divided by 100; the target is the next month's.
+
+    The seed draws the first month; a sequence longer than the record repeats it from its start.
+    """
     series = monthly_sunspots() / 100.0
     if T + 1 <= len(series):
         start = int(rng.integers(0, len(series) - T))

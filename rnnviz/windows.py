@@ -82,6 +82,13 @@ class Windows:
         """(T,) int: how many passes reach each step."""
         return self._count(self.first)
 
+    def reaches_with_next(self):
+        """(T,) int: how many passes reach each step and the one after it."""
+        change = np.zeros(self.T + 1, dtype=np.intp)
+        np.add.at(change, self.first, 1)
+        np.add.at(change, self.last, -1)
+        return np.cumsum(change)[:-1]
+
     def reached(self):
         """(T,) bool: the steps that at least one pass reaches; the others are cut."""
         return self._count(self.first) > 0

@@ -219,12 +219,23 @@ def test_a_cell_of_several_passes_says_that_it_is_their_sum():
     assert "passes" not in cell(reading, 0, 29).remark
 
 
-def test_where_a_pass_ends_the_future_sends_nothing_and_the_factors_say_why():
+def test_where_a_pass_ends_no_term_comes_from_the_future():
     """Passes of 2 steps each: what step 3 holds belongs to another pass than step 2."""
     reading = read(run(replace(EXAMPLES["By hand"], cut=True, tau_max=2, tau_b=2, score="every step")))
     assert reading.time[0, 1] == 0
-    assert "0: no pass comes this way" in cell(reading, 0, 1).text
-    assert "no pass comes" not in cell(reading, 0, 0).text
+    assert "w_T" not in cell(reading, 0, 1).text
+    assert "w_T" in cell(reading, 0, 0).text
+
+
+def test_where_some_passes_stop_the_future_term_is_what_arrives_and_the_remark_counts_the_passes_that_go_on():
+    """tau_max 2, tau_b 1: two passes reach every step but the last, and one of them reaches the step before."""
+    reading = read(run(replace(EXAMPLES["By hand"], cut=True, tau_max=2, tau_b=1, score="every step")))
+    made = cell(reading, 1, 0)
+    factors = [float(n.replace("−", "-")) for n in re.findall(r"\(([−0-9.]+)\)", made.text)]
+    left, slope, space, time = factors
+    assert left == pytest.approx(slope * (space + time), rel=5e-3)
+    assert time == pytest.approx(reading.value["time"][1, 0], rel=5e-3)
+    assert "of step 2, the 1 that come this far" in made.remark
 
 
 # Rendering.

@@ -46,8 +46,3 @@ def luminance(rgb):
 def text_on(rgb):
     """Ink or white, whichever contrasts more with this colour."""
     return "#FFFFFF" if 1.05 / (luminance(rgb) + 0.05) > (luminance(rgb) + 0.05) / 0.058 else "#12161C"
-
-
-def state_word(k):
-    """The role of a factor per step: "fades", "holds" or "grows"."""
-    return "fades" if k < 0.93 else "grows" if k > 1.07 else "holds"

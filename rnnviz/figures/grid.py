@@ -86,6 +86,7 @@ def hover_template(b):
 
 
 def draw_special_cells(b):
+    row = "layer" if b.opened is None else "neuron"
     theme = b.theme
     cut, special = b.special == CUT, b.special
     if cut.any():
@@ -110,7 +111,7 @@ def draw_special_cells(b):
             b.traces.append(dict(
                 type="scatter", mode="text", x=f4(b.columns.middle[cs]), y=f4(rows + 1), text=mark,
                 textfont=dict(color=ink, size=SIZE), xaxis="x", yaxis="y", name=words,
-                hovertemplate=f"layer %{{y:.0f}}, step %{{x:.0f}}: {words}<extra></extra>"))
+                hovertemplate=f"{row} %{{y:.0f}}, step %{{x:.0f}}: {words}<extra></extra>"))
 
 
 def label_cut(b, cut):
@@ -148,10 +149,7 @@ def draw_loss(b):
         b.notes.append(dict(
             text="<b><i>C</i></b>", x=x, xref="x", yref="paper", y=b.paper(y), showarrow=False, yanchor="middle",
             bgcolor=theme.ink, borderpad=4, font=dict(size=15, color=theme.page, family=SERIF)))
-        if not r.reference > 0:
-            words = "the loss sends in nothing" if r.overflow is None else "no number reaches the loss"
-        else:
-            words = f"the loss sends in {significant(entering(b)) if r.scalar else '1'}, which flows back"
+        words = sent_in(b, "the loss sends in") + (", which flows back" if r.reference > 0 else "")
         middle = LEFT + (column + 0.5) * b.columns.width
         if late:
             b.text(f"⟵  {words}", y, right=middle - 20, colour=theme.second)
@@ -167,8 +165,17 @@ def draw_loss(b):
                 marker=dict(symbol="triangle-down", size=min(9, max(3, b.columns.width * 0.6)), color=ink),
                 hoverinfo="skip", xaxis="x", yaxis="y4", name="losses"))
     unseen = int((~r.seen[marked]).sum())
-    words = f"▾ {len(marked)} losses; the largest sends in 1" + (f"; {unseen} in grey are seen by no pass" if unseen else "")
+    words = f"▾ {len(marked)} losses; {sent_in(b, 'the largest sends in')}"
+    words += f"; {unseen} in grey are seen by no pass" if unseen else ""
     b.text(words, y - 4, right=b.right, colour=theme.second)
+
+
+def sent_in(b, words):
+    """What enters, in words that begin with these: 1 on the scale of ratios, or the number itself for single units."""
+    r = b.reading
+    if r.reference > 0:
+        return f"{words} {significant(entering(b)) if r.scalar else '1'}"
+    return f"{words} nothing" if r.overflow is None else "no number reaches it"
 
 
 def entering(b):

@@ -124,7 +124,7 @@ function listen(board) {
   const back = () => {
     clearTimeout(board.writing);
     board.owed = null;
-    board.component.setTriggerValue("back", document.location.search.slice(0, 20000) || "?");
+    board.component.setTriggerValue("back", document.location.search.slice(0, 131073) || "?");
   };
   const measure = () => {
     const width = Math.round(board.root.getBoundingClientRect().width);

@@ -29,10 +29,10 @@ def sidebar(carry):
 
 @st.fragment
 def part(name, carry):
-    state.begin()
     with trouble.told():
+        state.begin()
         carry(name)
-    GROUPS[name]()
+        GROUPS[name]()
 
 
 def layout():
