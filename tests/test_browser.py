@@ -277,11 +277,14 @@ def test_a_server_killed_and_restarted_under_an_open_page_loses_nothing(visit, o
     move(page, "g", times=2)
     act(page, lambda: page.mouse.click(*middle_of(page, 2, 20)))
     link, words, cells = query(page), lead(page), grid(page)
+    made = page.evaluate("document.querySelector('.rv-board').board.made")
     own_server.stop(kill=True)
     page.wait_for_selector('[data-test-connection-state]:not([data-test-connection-state="CONNECTED"])')
     assert lead(page) == words
     own_server.start()
-    page.wait_for_selector('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]', timeout=60_000)
+    page.wait_for_function(f"document.querySelector('.rv-board').board.made > {made}", timeout=60_000)
+    page.wait_for_selector('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]')
+    assert (lead(page), grid(page), query(page)) == (words, cells, link)
     assert slider(page, "g").input_value() == "1.32"
     slider(page, "input_scale").focus()
     act(page, lambda: page.keyboard.press("ArrowLeft"), until="() => location.search.includes('input_scale=4.95')")
@@ -596,4 +599,5 @@ def test_the_route_hands_out_the_boards_two_scripts_and_nothing_else(server):
     for name in ("app.py", "..%2fapp.py", "state.py", "config.toml", "plotly.js.map", "..%2f..%2fetc%2fpasswd"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(server.address + "rnnviz/" + name, timeout=10)
+        refused.value.close()
         assert refused.value.code in (400, 404)
