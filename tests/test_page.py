@@ -369,6 +369,13 @@ def test_a_zoom_into_a_long_sequence_shows_its_steps_and_ends_with_the_sequence(
     assert picture(page)["spec"]["layout"]["xaxis"]["range"] == [0.5, 30.5]
 
 
+def test_an_example_is_shown_whole_whatever_was_zoomed_into_before():
+    page = report(visit(), zoom=[5, 10])
+    assert picture(page)["spec"]["layout"]["xaxis"]["range"] == [4.5, 10.5]
+    assert EXAMPLES["Edge"].T == 30
+    assert picture(choose(page, "Edge"))["spec"]["layout"]["xaxis"]["range"] == [0.5, 30.5]
+
+
 # What cannot be drawn.
 
 

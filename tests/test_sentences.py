@@ -87,6 +87,12 @@ def test_a_rate_near_one_over_a_short_run_holds(w):
     assert plain.value(after(said.text, "keeps ")) == pytest.approx(w, abs=0.005)
 
 
+@pytest.mark.parametrize(("w", "role"), [(0.92, "fades"), (0.94, "holds"), (1.06, "holds"), (1.08, "grows")])
+def test_a_short_run_fades_below_0_93_a_step_and_grows_above_1_07(w, role):
+    said, _, _ = told(chain(w, 14, target=5.0))
+    assert {r for _, r in said.lead if r} == {role}
+
+
 @pytest.mark.parametrize(("w", "role"), [(0.97, "fades"), (1.03, "grows")])
 def test_a_rate_near_one_over_a_long_run_fades_or_grows_after_all(w, role):
     said, _, _ = told(chain(w, 300, target=3.0))
