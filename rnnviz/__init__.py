@@ -15,18 +15,23 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: one visitor,
 
 from .bptt import Backward, Forward, backward, forward
 from .cells import CELLS
-from .experiment import EXAMPLES, Experiment, Run, from_link, run, to_link, trace
-from .flow import Flow, neurons, read
+from .examples import EXAMPLES
+from .experiment import Experiment, Run, run, trace
+from .files import from_json, load, to_json
+from .flow import Flow, neurons, read, uncut
 from .formulas import cell
+from .links import from_link, to_link
 from .network import INITS, Layer, Network, draw
+from .own import Table, Weights
 from .sentences import flow as flow_sentence
 from .tasks import LOSSES, TASKS, Sequence, sequence
 from .windows import Windows, full, one_pass_per_loss, truncated
 
 __all__ = [
-    "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Backward", "Experiment", "Flow", "Forward", "Layer", "Network", "Run",
-    "Sequence", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_link", "full",
-    "neurons", "one_pass_per_loss", "read", "run", "sequence", "to_link", "trace", "truncated",
+    "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Backward", "Experiment", "Flow", "Forward", "Layer", "Network",
+    "Run", "Sequence", "Table", "Weights", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence",
+    "forward", "from_json", "from_link", "full", "load",
+    "neurons", "one_pass_per_loss", "read", "run", "sequence", "to_json", "to_link", "trace", "truncated", "uncut",
 ]
 
 

@@ -1,28 +1,27 @@
 """An experiment: every control, declared once, and the run that follows from it.
 
 A field of Experiment is a control: its default, its range or choices, its label and help. The widget, the link,
-the range check, the examples and the random tests all follow from the declaration. Scalars, names and
-short texts only, so that an experiment can be compared, written down and put in a link.
+the range check, the examples and the random tests all follow from the declaration. Scalars, names and short texts, and
+beside them the two values a person may bring: weights and a table. All of it can be compared, written down and put in a link.
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from urllib.parse import parse_qsl, quote
 
 import numpy as np
 
 from .bptt import Backward, Forward, backward, forward, nothing
 from .cells import CELLS
-from .network import INITS, Layer, Network, draw
-from .tasks import LOSSES, TASKS, Sequence, sequence, target_problem
+from .network import INITS, Network, draw
+from .own import MAX_DEPTH, MAX_SIDE, Table, Weights
+from .tasks import AIMS, LOSSES, SCALINGS, TASKS, Sequence, sequence, table_sequence, target_problem
+from .values import shown
 from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: T times the columns each step is visited times (all weights and 20 a unit)
-LONGEST_LINK = 131_072
-MAX_DEPTH, MAX_WIDTH, MAX_T = 12, 512, 10_000
-BY_HAND = "by hand"
+MAX_WIDTH, MAX_T = MAX_SIDE, 10_000
+BY_HAND, TABLE = "by hand", "table"
 
 
 def whole(default, low, high, label, help="", group="", picture=True):
@@ -47,6 +46,10 @@ def switch(default, label, help="", group=""):
 def words(default, longest, label, help="", group=""):
     return field(default=default, metadata=dict(
         kind="text", longest=longest, label=label, help=help, group=group, picture=True))
+
+
+def own(default, label, help):
+    return field(default=default, metadata=dict(kind="own", label=label, help=help, group="Own", picture=True))
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,18 @@ class Experiment:
     score: str = choice("last step", ("last step", "every step", "chosen steps"), "Loss",
                         "The steps whose output is scored.", "Sequence")
     steps: str = words("", 200, "Chosen steps", 'Such as "5, 10-12, 30".', "Sequence")
-    task: str = choice("counting ones", TASKS, "Input", "What the network reads, and what it should answer.", "Sequence")
+    task: str = choice("counting ones", (*TASKS, TABLE), "Input", "What the network reads, and what it should answer.",
+                       "Sequence")
     text: str = words("hello world ", 200, "Text", "Read character by character; the target is the next character.", "Sequence")
+    inputs: int = whole(1, 1, MAX_WIDTH, "Inputs", "How many numbers noise has at each step.", "Sequence")
+    outputs: int = whole(1, 1, MAX_WIDTH, "Outputs", "How many outputs are to be 0.", "Sequence")
+    columns: str = words("", 400, "Input columns", 'Such as "1, 3-4". Empty: all of the table\'s, less the target.', "Sequence")
+    aim: str = choice("next value", AIMS, "Target",
+                      "What the network should answer at each row: the inputs' next row, a column of the same row, or 0.",
+                      "Sequence")
+    target_column: int = whole(1, 1, MAX_WIDTH, "Target column", "The column to answer, counted from 1.", "Sequence")
+    scaling: str = choice("mean 0, deviation 1", SCALINGS, "Normalisation",
+                          "What is done to each column, inputs and target alike, over all its rows.", "Sequence")
     loss: str = choice("usual", ("usual", *LOSSES), "Error measure",
                        "half squared: ½‖y−target‖²; squared: ‖y−target‖²; cross-entropy with sigmoid or softmax outputs.",
                        "Sequence")
@@ -95,6 +108,8 @@ class Experiment:
                       picture=False)
     decades: int = choice(0, (0, 2, 4, 8, 16, 32), "Colour range", "Decades on each side of 1; 0 follows the data.",
                           "Reading", picture=False)
+    weights: Weights = own(Weights(), "Weights", "Matrices, edited or read from a file, in place of drawn ones.")
+    table: Table = own(Table(), "Table", "Rows of numbers, read from a file or pasted.")
 
     def __post_init__(self):
         problems = [problem for name in CONTROLS if (problem := value_problem(name, getattr(self, name)))]
@@ -125,7 +140,9 @@ class Experiment:
 
     @property
     def loss_name(self):
-        return TASKS[self.task].losses[0] if self.loss == "usual" else self.loss
+        if self.loss != "usual":
+            return self.loss
+        return "half squared" if self.task == TABLE else TASKS[self.task].losses[0]
 
 
 CONTROLS = MappingProxyType({
@@ -154,7 +171,7 @@ def run(experiment, checkpoint=nothing):
     if found:
         raise ValueError(found)
     seq = make_sequence(experiment)
-    network = make_network(experiment, seq, checkpoint)
+    network = make_network(experiment, checkpoint)
     return replace(trace(network, seq, experiment.windows, checkpoint), experiment=experiment)
 
 
@@ -170,22 +187,30 @@ def trace(network, seq, windows=None, checkpoint=nothing):
 
 
 def make_sequence(experiment):
-    return sequence(experiment.task, experiment.T, scored=experiment.scored, loss=experiment.loss_name,
-                    text=experiment.text, seed=experiment.seed)
+    e = experiment
+    if e.task == TABLE:
+        return table_sequence(e.table.numbers, e.T, columns=input_columns(e), aim=e.aim, target=e.target_column - 1,
+                              outputs=e.outputs, scaling=e.scaling, scored=e.scored, loss=e.loss_name)
+    return sequence(e.task, e.T, scored=e.scored, loss=e.loss_name, text=e.text, seed=e.seed, inputs=e.inputs,
+                    outputs=e.outputs)
 
 
-def make_network(experiment, seq, checkpoint=nothing):
-    stack, n_in = experiment.stack, seq.x.shape[-1]
-    n_out = None if experiment.readout == "none" else seq.target.shape[-1]
-    if experiment.init != BY_HAND:
-        return draw(stack, n_in, n_out, init=experiment.init, g=experiment.g, input_scale=experiment.input_scale,
-                    bias=experiment.bias, seed=experiment.seed, checkpoint=checkpoint)
-    layers, below = [], n_in
-    for (n, cell, recurrent), (w_S, w_T, b) in zip(stack, hand_weights(experiment), strict=True):
-        layers.append(Layer(np.full((n, below), w_S), np.full((n, n), w_T) if recurrent else None, np.full(n, b), cell))
+def make_network(experiment, checkpoint=nothing):
+    e = experiment
+    n_in, n_out = ends(e)
+    by_hand = e.init == BY_HAND
+    return draw(e.stack, n_in, n_out if e.readout == "linear" else None, init="orthogonal" if by_hand else e.init, g=e.g,
+                input_scale=e.input_scale, bias=e.bias, seed=e.seed, checkpoint=checkpoint,
+                given={**(hand_matrices(e, n_in) if by_hand else {}), **e.weights.arrays})
+
+
+def hand_matrices(experiment, n_in):
+    """The matrices, by name, that the weights by hand stand for: each number fills its matrix."""
+    made, below = {}, n_in
+    for l, ((n, _, _), (w_S, w_T, b)) in enumerate(zip(experiment.stack, hand_weights(experiment), strict=True), start=1):
+        made |= {f"W_S{l}": np.full((n, below), w_S), f"W_T{l}": np.full((n, n), w_T), f"b{l}": np.full(n, b)}
         below = n
-    drawn = draw(stack, n_in, n_out, seed=experiment.seed)
-    return Network(layers, drawn.W_out, drawn.b_out)
+    return made
 
 
 # Fields that must go together.
@@ -193,38 +218,113 @@ def make_network(experiment, seq, checkpoint=nothing):
 
 def problem(experiment):
     """Why these fields do not go together, in one plain sentence, or None. Costs no run."""
-    stack = experiment.stack
-    if experiment.init == BY_HAND and any(n > 1 for n, _, _ in stack):
+    e = experiment
+    stack = e.stack
+    if e.init == BY_HAND and any(n > 1 for n, _, _ in stack):
         return "By hand sets weights one by one: it needs width 1 in every layer."
-    if TASKS[experiment.task].uses_text and not experiment.text:
+    if e.task == TABLE:
+        found = table_problem(e)
+        if found:
+            return found
+    elif "text" in TASKS[e.task].uses and not e.text:
         return "Text is empty; it must hold at least one character."
-    if experiment.score == "chosen steps" and not experiment.scored.any():
-        return f"Chosen steps is {shown(experiment.steps)}; it must name at least one step from 1 to {experiment.T}."
-    n_in, n_out = task_width(experiment)
-    if experiment.readout == "none" and stack[-1][0] != n_out:
+    if e.score == "chosen steps" and not e.scored.any():
+        return f"Chosen steps is {shown(e.steps)}; it must name at least one step from 1 to {e.T}."
+    n_in, n_out = ends(e)
+    if e.readout == "none" and stack[-1][0] != n_out:
         return f"Without a readout the top layer must be as wide as the target, {n_out}; it is {stack[-1][0]}."
-    work = cost(experiment, n_in, n_out)
+    wrong = misfits(e)
+    if wrong:
+        return f"Weights: {'; '.join(list(wrong.values())[:3])}{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}."
+    work = cost(e)
     if work > BUDGET:
-        fits = longest(experiment)
+        fits = longest(e)
         return (f"This needs {work / 1e6:,.0f} million multiply-adds; the limit is {BUDGET / 1e6:,.0f} million. "
                 + (f"T = {fits} would fit." if fits else "A smaller width would fit."))
-    if experiment.loss != "usual":
-        if experiment.loss not in TASKS[experiment.task].losses:
-            found = target_problem(experiment.loss, make_sequence(replace(experiment, loss="usual")).target)
-            if found:
-                return found[0].upper() + found[1:] + "."
+    if e.loss != "usual" and (e.task == TABLE or e.loss not in TASKS[e.task].losses):
+        found = target_problem(e.loss, make_sequence(replace(e, loss="usual")).target)
+        if found:
+            return found[0].upper() + found[1:] + "."
     return None
 
 
-def task_width(experiment):
-    """(n_in, n_out) of the experiment's task, without making its whole sequence."""
-    x, target = TASKS[experiment.task].make(1, np.random.default_rng(0), experiment.text)
+def table_problem(experiment):
+    """Why the table cannot be read as these fields say, in one plain sentence, or None."""
+    e = experiment
+    rows, width = e.table.numbers.shape
+    if not rows:
+        return "Input is a table, but none is open; open a file, or choose another input."
+    named = np.flatnonzero(parse_ranges(e.columns, MAX_WIDTH, "a column"))
+    if named.size and named[-1] >= width:
+        return f"Input columns is {shown(e.columns)}; the table has {width} column{'s' * (width > 1)}."
+    if e.aim == "a column" and e.target_column > width:
+        return f"Target column is {e.target_column}; the table has {width} column{'s' * (width > 1)}."
+    if not input_columns(e).any():
+        return "The table's only column is the target, so that no input is left; Input columns may name it too."
+    most = rows_to_read(e)
+    if e.T > most:
+        return (f"Steps T is {e.T}; the table's {rows} rows make {most} steps." if most else
+                "The table has one row; the next value needs at least two.")
+    return None
+
+
+def input_columns(experiment):
+    """(columns of the table,) bool: those that are inputs."""
+    e = experiment
+    width = len(e.table.names)
+    chosen = parse_ranges(e.columns, MAX_WIDTH, "a column")[:width]
+    if chosen.any():
+        return chosen
+    return np.arange(width) != e.target_column - 1 if e.aim == "a column" else np.ones(width, bool)
+
+
+def rows_to_read(experiment):
+    """The steps that the table is long enough for."""
+    return len(experiment.table.numbers) - (experiment.aim == "next value")
+
+
+def ends(experiment):
+    """(n_in, n_out): the width of inputs and of targets, without making the whole sequence."""
+    e = experiment
+    if e.task == TABLE:
+        n_in = int(input_columns(e).sum())
+        return n_in, {"next value": n_in, "a column": 1, "zero": e.outputs}[e.aim]
+    x, target = TASKS[e.task].make(1, np.random.default_rng(0), text=e.text, inputs=e.inputs, outputs=e.outputs)
     return x.shape[-1], target.shape[-1]
 
 
-def cost(experiment, n_in, n_out):
+def shapes(experiment):
+    """{name: shape} of every matrix of the experiment's network: W_S1, W_T1, b1, h1, .., W_out, b_out."""
+    n_in, n_out = ends(experiment)
+    made, below = {}, n_in
+    for l, (n, name, recurrent) in enumerate(experiment.stack, start=1):
+        rows = CELLS[name].gates * n
+        made[f"W_S{l}"] = (rows, below)
+        if recurrent:
+            made[f"W_T{l}"] = (rows, n)
+        made |= {f"b{l}": (rows,), f"h{l}": (CELLS[name].states * n,)}
+        below = n
+    return made | ({"W_out": (n_out, below), "b_out": (n_out,)} if experiment.readout == "linear" else {})
+
+
+def misfits(experiment):
+    """{name: why} of the own weights that have no place in the experiment's network."""
+    if not experiment.weights:
+        return {}
+    wanted = shapes(experiment)
+    return {name: (f"{name} is {sides(value.shape)}; here it must be {sides(wanted[name])}" if name in wanted else
+                   f"{name} has no place here")
+            for name, value in experiment.weights.arrays.items() if value.shape != wanted.get(name)}
+
+
+def sides(shape):
+    return " × ".join(map(str, shape))
+
+
+def cost(experiment):
     """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every step and every
     column that passes visit there."""
+    n_in, n_out = ends(experiment)
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
         size += n * below + (n * n if recurrent else 0) + 20 * n
@@ -234,12 +334,11 @@ def cost(experiment, n_in, n_out):
 
 
 def longest(experiment):
-    """A T within the budget and not above the experiment's, as large as bisection finds; 0 if none."""
-    widths = task_width(experiment)
-    low, high = 0, experiment.T
+    """A T within the budget, the table and the experiment's own T, as large as bisection finds; 0 if none."""
+    low, high = 0, min(experiment.T, rows_to_read(experiment)) if experiment.task == TABLE else experiment.T
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if cost(replace(experiment, T=middle), *widths) <= BUDGET else (low, middle - 1)
+        low, high = (middle, high) if cost(replace(experiment, T=middle)) <= BUDGET else (low, middle - 1)
     return low
 
 
@@ -266,14 +365,19 @@ def parse_layers(text, cell):
 
 def parse_steps(text, T):
     """"5, 10-12" to (T,) bool, steps counted from 1; steps after T are left out. Raises ValueError on anything else."""
-    scored = np.zeros(T, bool)
+    return parse_ranges(text, MAX_T, "a step")[:T]
+
+
+def parse_ranges(text, most, what):
+    """"5, 10-12" to (most,) bool, counted from 1. Raises ValueError on anything else."""
+    chosen = np.zeros(most, bool)
     for part in text.split(",") if text.strip() else ():
         found = re.fullmatch(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?", part)
         low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not 1 <= low <= high <= MAX_T:
-            raise ValueError(f'"{part.strip()[:40]}" must be a step from 1 to {MAX_T} or a range such as 10-12')
-        scored[low - 1:high] = True
-    return scored
+        if not 1 <= low <= high <= most:
+            raise ValueError(f'"{part.strip()[:40]}" must be {what} from 1 to {most} or a range such as 10-12')
+        chosen[low - 1:high] = True
+    return chosen
 
 
 def parse_hand(text):
@@ -299,7 +403,7 @@ def hand_weights(experiment):
     return given + ((experiment.input_scale, experiment.g, experiment.bias),) * missing
 
 
-# The one parser of everything from outside.
+# What a field may hold.
 
 
 def value_problem(name, value):
@@ -312,10 +416,13 @@ def value_problem(name, value):
         return f"{label} is {shown(value)}; it must be one of {', '.join(map(str, control['choices']))}"
     if kind == "switch":
         return None if isinstance(value, bool) else f"{label} is {shown(value)}; it must be on or off"
+    if kind == "own":
+        return None if isinstance(value, type(control["default"])) else f"{label} must be a {type(control['default']).__name__}"
     if kind == "text":
         if not isinstance(value, str) or len(value) > control["longest"] or not value.isprintable():
             return f"{label} is {shown(value)}; it must be at most {control['longest']} printable characters"
         parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
+                  "columns": lambda: parse_ranges(value, MAX_WIDTH, "a column"),
                   "hand": lambda: parse_hand(value)}.get(name)
         try:
             if parser:
@@ -329,118 +436,4 @@ def value_problem(name, value):
         sort = "a whole number" if kind == "whole" else "a number"
         return f"{label} is {shown(value)}; it must be {sort} from {low} to {high}"
     return None
-
-
-def shown(value):
-    """A value in a message: at most 40 plain characters."""
-    text = value if isinstance(value, str) else repr(value)
-    text = "".join(c if c.isprintable() else "?" for c in text[:41])
-    return f'"{text[:40]}…"' if len(text) > 40 else (f'"{text}"' if isinstance(value, str) else text)
-
-
-def parse(name, text):
-    """The value of a field from the text of a link. Raises ValueError with a sentence."""
-    kind = CONTROLS[name]["kind"]
-    value = text
-    if kind == "switch":
-        value = {"1": True, "0": False}.get(text, text)
-    elif kind == "whole" and re.fullmatch(r"[-+]?[0-9]{1,12}", text):
-        value = int(text)
-    elif kind == "real" and re.fullmatch(r"[-+0-9.eE]{1,24}", text):
-        try:
-            value = float(text)
-        except ValueError:
-            value = text
-    elif kind == "choice" and type(CONTROLS[name]["default"]) is int and re.fullmatch(r"[0-9]{1,4}", text):
-        value = int(text)
-    found = value_problem(name, value)
-    if found:
-        raise ValueError(found)
-    return value
-
-
-def to_link(experiment):
-    """The query string of an experiment: every field that differs from its default, in order; "" for the default."""
-    parts = []
-    for name, control in CONTROLS.items():
-        value = getattr(experiment, name)
-        if value != control["default"]:
-            text = str(int(value)) if control["kind"] == "switch" else str(value)
-            parts.append(f"{name}={quote(text, safe=',/')}")
-    return "&".join(parts)
-
-
-def from_link(query):
-    """(Experiment, notes) of a query string or a mapping of its values; notes says in plain sentences what was changed.
-
-    Never raises: what cannot be read is left at its default, and settings that do not go together are mended.
-    """
-    given, notes, unknown = {}, [], []
-    if isinstance(query, str):
-        if len(query) > LONGEST_LINK:
-            note = f"The link has {len(query):,} characters; it may have {LONGEST_LINK:,}. The default is shown."
-            return Experiment(), (note,)
-        pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
-        query = dict(pairs)
-        notes += [f"The link gives {CONTROLS[name]['label']} {n} times; the last is used."
-                  for name, n in Counter(name for name, _ in pairs).items() if n > 1 and name in CONTROLS]
-    for name, text in query.items():
-        if name not in CONTROLS:
-            unknown.append(name)
-            continue
-        try:
-            given[name] = parse(name, str(text))
-        except ValueError as reason:
-            notes.append(f"{reason}. The usual value is used.")
-    if unknown:
-        names = ", ".join(shown(name) for name in unknown[:3])
-        notes.append(f"The link names {names}{' and more' if len(unknown) > 3 else ''}, which this page does not know.")
-    experiment, mended = mend(Experiment(**given))
-    return experiment, (*notes, *mended)
-
-
-def mend(experiment):
-    """(Experiment, notes): the same settings where they go together, else the nearest that do, and what was changed."""
-    notes = []
-    for changes in (dict(init="orthogonal"), dict(text=CONTROLS["text"]["default"]), dict(score="last step", steps=""),
-                    dict(readout="linear"), None, dict(layers="", width=16), dict(loss="usual")) * 2:
-        found = problem(experiment)
-        if not found:
-            break
-        if changes is None:
-            changes = dict(T=max(1, longest(experiment)))
-        tried = replace(experiment, **changes)
-        if _without_numbers(problem(tried)) != _without_numbers(found):
-            what = ", ".join(f"{CONTROLS[name]['label']} is now {shown(value) if value != '' else 'empty'}"
-                             for name, value in changes.items() if getattr(experiment, name) != value)
-            notes.append(f"{found} {what}.")
-            experiment = tried
-    return (experiment, tuple(notes)) if not problem(experiment) else (Experiment(), (*notes, "The default is shown."))
-
-
-def _without_numbers(sentence):
-    """What a sentence complains of, however much: the same problem with other numbers is not solved."""
-    return re.sub(r"[0-9.,]+", "", sentence or "")
-
-
-EXAMPLES = MappingProxyType({
-    "Vanishing": Experiment(),
-    "Exploding": Experiment(cell="relu", g=1.75, init="Gaussian", seed=127),
-    "Edge": Experiment(g=1.05, input_scale=0.5, task="sine", seed=91),
-    "Saturated": Experiment(g=1.3, input_scale=5.0, seed=269),
-    "Dead ReLU": Experiment(cell="relu", width=5, g=0.9, input_scale=1.2, bias=-0.2, seed=90),
-    "Cut too early": Experiment(g=0.95, input_scale=0.5, cut=True, tau_max=8),
-    "Identity start": Experiment(cell="relu", depth=1, g=1.0, input_scale=0.3, init="identity", seed=109),
-    "By hand": Experiment(depth=2, width=1, init=BY_HAND, hand="0.9 0.8 0, 0.9 -0.7 0", T=6, readout="none", task="sine",
-                          seed=1),
-})
-
-
-RECIPES = MappingProxyType({example.recipe: name for name, example in EXAMPLES.items()})
-
-
-def example_of(experiment):
-    """The name of the example that this experiment is, however it is read, or None."""
-    return RECIPES.get(experiment.recipe)
-
 

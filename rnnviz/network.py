@@ -7,6 +7,7 @@ is the top layer's state. Every array may carry a batch of networks on leading a
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -168,14 +169,16 @@ INITS = {
 }
 
 
-def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=0.0, seed=0, checkpoint=lambda: None):
+def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=0.0, seed=0, given=MappingProxyType({}),
+         checkpoint=lambda: None):
     """A network drawn at random, the same one for the same arguments.
 
     stack: one (width, cell name, recurrent) a layer, from the input upwards.
     n_out: outputs of the readout, or None for y = h of the top layer.
     W_T = g * INITS[init]; W_S = input_scale * a Gaussian of variance 1/n_below; b = bias; W_out Gaussian.
     Each matrix has its own random stream, so that a change of g, of one width or of one layer's kind
-    leaves the draws of all others as they were. checkpoint() is called before each draw and may raise to stop.
+    leaves the draws of all others as they were. given: matrices by name (W_S1, W_T1, b1, h1, .., W_out, b_out) that
+    stand in place of drawn ones. checkpoint() is called before each draw and may raise to stop.
     Raises ValueError on an unknown name.
     """
     if init not in INITS:
@@ -185,12 +188,24 @@ def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=
         checkpoint()
         return np.random.default_rng([seed, *which])
 
+    def drawn(name, scale, how, which, n, m):
+        return given[name] if name in given else scale * how(stream(*which), n, m)
+
     layers, below = [], n_in
     for l, (n, cell, recurrent) in enumerate(stack):
-        W_S = input_scale * gaussian(stream(l, 0), n, below)
-        W_T = g * INITS[init](stream(l, 1), n, n) if recurrent else None
-        layers.append(Layer(W_S, W_T, np.full(n, float(bias)), cell))
+        W_S = drawn(f"W_S{l + 1}", input_scale, gaussian, (l, 0), n, below)
+        W_T = drawn(f"W_T{l + 1}", g, INITS[init], (l, 1), n, n) if recurrent else None
+        layers.append(Layer(W_S, W_T, given.get(f"b{l + 1}", np.full(n, float(bias))), cell, given.get(f"h{l + 1}")))
         below = n
     if n_out is None:
         return Network(layers)
-    return Network(layers, gaussian(stream(len(stack), 2), n_out, below))
+    return Network(layers, drawn("W_out", 1.0, gaussian, (len(stack), 2), n_out, below), given.get("b_out"))
+
+
+def matrices(network):
+    """{name: array} of every matrix, from the input upwards: W_S1, W_T1, b1, h1, .., W_out, b_out."""
+    found = {}
+    for l, layer in enumerate(network.layers, start=1):
+        found |= {f"W_S{l}": layer.W_S, f"W_T{l}": layer.W_T, f"b{l}": layer.b, f"h{l}": layer.h_0}
+    found |= {"W_out": network.W_out, "b_out": network.b_out}
+    return {name: value for name, value in found.items() if value is not None}

@@ -103,16 +103,16 @@ def target_problem(loss, target):
     return None
 
 
-# Tasks: (T, random generator, text) to inputs (T, n_in) and targets (T, n_out).
+# Tasks: (T, random generator, what a task may also need) to inputs (T, n_in) and targets (T, n_out).
 
 
-def counting(T, rng, text):
+def counting(T, rng, **_):
     """Random bits; the target is the number of ones so far (Roelants, How to implement a recurrent network)."""
     bits = rng.integers(0, 2, T).astype(float)
     return bits[:, None], np.cumsum(bits)[:, None]
 
 
-def recall(T, rng, text):
+def recall(T, rng, **_):
     """One of two cues at step 1, then noise; the target is the cue, as two classes, at every step."""
     cue = int(rng.integers(0, 2))
     x = 0.1 * rng.standard_normal((T, 2))
@@ -120,7 +120,7 @@ def recall(T, rng, text):
     return x, np.tile(np.eye(2)[cue], (T, 1))
 
 
-def adding(T, rng, text):
+def adding(T, rng, **_):
     """Random numbers and two marks, one in each half; the target is the sum of the marked (Hochreiter and Schmidhuber 1997)."""
     values, marks = rng.uniform(0.0, 1.0, T), np.zeros(T)
     marks[rng.integers(0, max(1, T // 2))] = 1.0
@@ -128,25 +128,25 @@ def adding(T, rng, text):
     return np.stack([values, marks], axis=1), np.cumsum(values * marks)[:, None]
 
 
-def sine(T, rng, text):
+def sine(T, rng, **_):
     """A sine of period 12 from a random phase; the target is its next value."""
     wave = np.sin(2 * np.pi * (np.arange(T + 1) / 12 + rng.uniform()))
     return wave[:-1, None], wave[1:, None]
 
 
-def impulse(T, rng, text):
+def impulse(T, rng, **_):
     """1 at step 1, then 0; the target is 0."""
     x = np.zeros((T, 1))
     x[0] = 1.0
     return x, np.zeros((T, 1))
 
 
-def constant(T, rng, text):
+def constant(T, rng, **_):
     """1 at every step; the target is 0."""
     return np.ones((T, 1)), np.zeros((T, 1))
 
 
-def typed(T, rng, text):
+def typed(T, rng, text, **_):
     """The characters of a text, one-hot, repeated up to T; the target is the next character."""
     alphabet = sorted(set(text))
     codes = np.array([alphabet.index(c) for c in text])[np.arange(T + 1) % len(text)]
@@ -154,7 +154,7 @@ def typed(T, rng, text):
     return letters[:-1], letters[1:]
 
 
-def sunspots(T, rng, text):
+def sunspots(T, rng, **_):
     """Monthly mean sunspot numbers, divided by 100; the target is the next month's.
 
     The seed draws the first month; a sequence longer than the record repeats it from its start.
@@ -168,13 +168,21 @@ def sunspots(T, rng, text):
     return piece[:-1, None], piece[1:, None]
 
 
+def noise(T, rng, inputs, outputs, **_):
+    """Standard normal numbers for any number of inputs; the target is 0 for any number of outputs."""
+    return rng.standard_normal((T, inputs)), np.zeros((T, outputs))
+
+
 @dataclass(frozen=True)
 class Task:
-    """make(T, rng, text) -> x, target; outputs are its loss names, the first the usual one; uses_text as it says."""
+    """make(T, rng, text=, inputs=, outputs=) -> x, target; losses: the names of those that score it, the usual one first.
+
+    uses: which of text, inputs and outputs it looks at.
+    """
 
     make: Callable
     losses: tuple
-    uses_text: bool = False
+    uses: tuple = ()
 
 
 REAL = ("half squared", "squared")
@@ -187,25 +195,81 @@ TASKS = {
     "sine": Task(sine, REAL),
     "impulse": Task(impulse, (*REAL, "sigmoid")),
     "constant": Task(constant, (*REAL, "sigmoid")),
-    "text": Task(typed, CLASSES, uses_text=True),
+    "text": Task(typed, CLASSES, uses=("text",)),
     "sunspots": Task(sunspots, REAL),
+    "noise": Task(noise, (*REAL, "sigmoid"), uses=("inputs", "outputs")),
 }
 
 
-def sequence(task, T, *, scored=None, loss=None, text="hello world ", seed=0):
+def sequence(task, T, *, scored=None, loss=None, text="hello world ", seed=0, inputs=1, outputs=1):
     """The sequence of a task: T steps, the same one for the same arguments.
 
     task: a name in TASKS. scored (T,) bool, the last step unless given; loss: a name in LOSSES, the
-    task's usual one unless given. Raises ValueError on unknown names, T < 1 or an empty text.
+    task's usual one unless given. text, inputs, outputs: for the tasks that use them. Raises ValueError on unknown names,
+    T < 1 or an empty text.
     """
     if task not in TASKS:
         raise ValueError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
     if isinstance(T, bool) or not isinstance(T, int | np.integer) or T < 1:
         raise ValueError(f"T is {T!r}; it must be a whole number from 1")
-    if TASKS[task].uses_text and not text:
+    if "text" in TASKS[task].uses and not text:
         raise ValueError("text is empty; it must hold at least one character")
-    x, target = TASKS[task].make(T, np.random.default_rng([seed, 3]), text)
+    x, target = TASKS[task].make(T, np.random.default_rng([seed, 3]), text=text, inputs=inputs, outputs=outputs)
     return Sequence(x, target, scored, loss or TASKS[task].losses[0])
+
+
+# A table of one's own.
+
+
+def as_they_are(values):
+    """The numbers themselves."""
+    return values
+
+
+def standardised(values):
+    """Each column less its mean, over its standard deviation (of the whole column); a constant column becomes 0."""
+    peak = np.abs(values).max(axis=0)
+    values = values / np.where(peak > 0, peak, 1.0)  # so that no square overflows
+    values = values - values.mean(axis=0)
+    deviation = values.std(axis=0)
+    return values / np.where(deviation > 1e-12, deviation, np.inf)
+
+
+def unit_range(values):
+    """Each column from 0, its least, to 1, its greatest; a constant column becomes 0."""
+    half = 0.5 * values  # so that no difference overflows
+    low, span = half.min(axis=0), half.max(axis=0) - half.min(axis=0)
+    return (half - low) / np.where(span > 0, span, np.inf)
+
+
+SCALINGS = {"mean 0, deviation 1": standardised, "0 to 1": unit_range, "none": as_they_are}
+AIMS = ("next value", "a column", "zero")
+
+
+def table_sequence(numbers, T, *, columns=None, aim="next value", target=None, outputs=1, scaling="none", scored=None,
+                   loss="half squared"):
+    """The first T rows of a table as a sequence.
+
+    numbers (rows, all columns); columns: bool, one a column, those that are inputs (every one but the target unless given).
+    aim: the target is the inputs' next row, or the column `target` (counted from 0) of the same row, or 0 for `outputs`
+    outputs. scaling: a name in SCALINGS, over all rows of each column. Raises ValueError where the table has too few rows or
+    columns.
+    """
+    rows, width = numbers.shape
+    chosen = np.ones(width, bool) if columns is None else np.array(columns)
+    if aim == "a column" and columns is None:
+        chosen[target] = False
+    if not chosen.any():
+        raise ValueError("no column is left as an input; at least one must be")
+    if T > rows - (aim == "next value"):
+        raise ValueError(f"T is {T}; the table has {rows} rows")
+    scaled = SCALINGS[scaling](numbers)
+    x = scaled[:T, chosen]
+    if aim == "next value":
+        goal = scaled[1:T + 1, chosen]
+    else:
+        goal = scaled[:T, [target]] if aim == "a column" else np.zeros((T, outputs))
+    return Sequence(x, goal, scored, loss)
 
 
 def monthly_sunspots():

@@ -35,3 +35,10 @@ def freeze(made):
     """The same array, read-only."""
     made.flags.writeable = False
     return made
+
+
+def shown(value):
+    """A value in a message: at most 40 plain characters."""
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(c if c.isprintable() else "?" for c in text[:41])
+    return f'"{text[:40]}…"' if len(text) > 40 else (f'"{text}"' if isinstance(value, str) else text)

@@ -10,8 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rnnviz.cells import CELLS
-from rnnviz.experiment import CONTROLS, Experiment, mend
+from rnnviz.experiment import CONTROLS, Experiment
+from rnnviz.links import mend
 from rnnviz.network import Layer, Network
+from rnnviz.own import Table, Weights
 from rnnviz.tasks import LOSSES, TASKS, Sequence, sequence, target_problem
 from rnnviz.windows import Windows, full, one_pass_per_loss, truncated
 
@@ -143,6 +145,25 @@ def step_lists(T):
     return st.lists(one, max_size=8).map(", ".join)
 
 
+@st.composite
+def weights_in_part(draw, max_depth):
+    """Some matrices of a few small shapes, often none."""
+    rng = np.random.default_rng(draw(seeds))
+    names = [f"{kind}{l}" for l in range(1, min(max_depth, 3) + 1) for kind in ("W_S", "W_T", "b", "h")] + ["W_out", "b_out"]
+    chosen = draw(st.sets(st.sampled_from(names), max_size=3)) if draw(st.booleans()) else ()
+    n = draw(st.integers(1, 3))
+    return Weights({name: rng.standard_normal((n, draw(st.integers(1, 3))) if name[0] == "W" else n) for name in chosen})
+
+
+@st.composite
+def tables(draw, max_rows=14):
+    """A small table of any columns, often none."""
+    names = draw(st.lists(st.text(printable, min_size=1, max_size=12), max_size=4))
+    rows = draw(st.integers(1, max_rows))
+    scale = draw(st.sampled_from((1.0, 1e-3, 1e6)))
+    return Table(names, scale * np.random.default_rng(draw(seeds)).standard_normal((rows, len(names)))) if names else Table()
+
+
 def values(name, max_T, max_depth, max_width):
     """Any value of a control, in its own range or in the smaller one given."""
     control = CONTROLS[name]
@@ -154,6 +175,12 @@ def values(name, max_T, max_depth, max_width):
     if name == "hand":
         group = st.tuples(numbers_by_hand, numbers_by_hand, numbers_by_hand).map(" ".join)
         return st.lists(group, max_size=max_depth).map(", ".join)
+    if name == "columns":
+        return step_lists(5)
+    if name == "weights":
+        return weights_in_part(max_depth)
+    if name == "table":
+        return tables()
     if kind == "text":
         return st.text(printable, max_size=min(control["longest"], 30))
     if kind == "choice":

@@ -17,9 +17,11 @@ import pytest
 from browser import SCREEN, act, drawn, equation, example, grid, lead, middle_of, move, outlined, query, slider
 from playwright.sync_api import expect
 
-from rnnviz.experiment import EXAMPLES, Experiment, from_link, run
+from rnnviz.examples import EXAMPLES
+from rnnviz.experiment import Experiment, run
 from rnnviz.figures import DARK, LIGHT, flow_spec
 from rnnviz.flow import read, uncut
+from rnnviz.links import from_link
 from rnnviz.sentences import flow
 from rnnviz.ui import board
 

@@ -7,13 +7,16 @@ import numpy as np
 import plain
 import pytest
 
-from rnnviz.experiment import EXAMPLES, Experiment, example_of, from_link, run, to_link
+from rnnviz.examples import EXAMPLES, example_of
+from rnnviz.experiment import Experiment, run
 from rnnviz.figures import flow_spec
 from rnnviz.flow import CUT, OK, read
+from rnnviz.links import from_link, to_link
 from rnnviz.sentences import flow
 from rnnviz.windows import full
 
-NAMES = ["Vanishing", "Exploding", "Edge", "Saturated", "Dead ReLU", "Cut too early", "Identity start", "By hand"]
+NAMES = ["Vanishing", "Exploding", "Edge", "Saturated", "Dead ReLU", "Cut too early", "Identity start", "By hand",
+         "Trained"]
 RUNS = {name: run(experiment) for name, experiment in EXAMPLES.items()}
 GRIDS = {name: plain.grid_of(made) for name, made in RUNS.items()}
 
@@ -31,7 +34,7 @@ def sentence(name, uncut=None):
     return flow(read(RUNS[name]), uncut)
 
 
-def test_the_eight_examples_stand_in_the_order_of_the_design():
+def test_the_examples_stand_in_the_order_of_the_design_and_the_trained_one_after_them():
     assert list(EXAMPLES) == NAMES
 
 

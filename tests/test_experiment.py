@@ -11,28 +11,25 @@ from strategies import experiments, raw_experiments, small_experiments
 
 from rnnviz.bptt import Backward, Forward, backward, forward
 from rnnviz.cells import CELLS
+from rnnviz.examples import EXAMPLES, example_of
 from rnnviz.experiment import (
     BUDGET,
     CONTROLS,
-    EXAMPLES,
-    LONGEST_LINK,
     MAX_T,
     Experiment,
     cost,
-    example_of,
-    from_link,
+    ends,
     hand_weights,
-    mend,
     parse_hand,
     parse_layers,
     parse_steps,
     problem,
     run,
-    task_width,
-    to_link,
     trace,
 )
 from rnnviz.flow import read
+from rnnviz.links import LONGEST_LINK, OWN, from_link, mend, to_link
+from rnnviz.own import Table, Weights
 from rnnviz.tasks import TASKS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -66,7 +63,7 @@ def test_a_link_gives_back_exactly_the_experiment_it_was_made_from(experiment):
 
 @given(experiments())
 def test_a_mapping_of_the_texts_is_as_good_as_the_link(experiment):
-    texts = {name: str(int(value) if isinstance(value, bool) else value)
+    texts = {name: value.text if name in OWN else str(int(value) if isinstance(value, bool) else value)
              for name in CONTROLS if (value := getattr(experiment, name)) != CONTROLS[name]["default"]}
     assert from_link(texts) == (experiment, ())
 
@@ -115,7 +112,7 @@ def test_no_link_however_hostile_raises_or_yields_what_cannot_run(link):
     assert isinstance(notes, tuple)
     assert plain(notes)
     assert problem(experiment) is None
-    assert cost(experiment, *task_width(experiment)) <= BUDGET
+    assert cost(experiment) <= BUDGET
     assert from_link(to_link(experiment)) == (experiment, ())
 
 
@@ -242,7 +239,7 @@ def test_weights_by_hand_fill_the_lower_layers_and_the_controls_the_rest():
 def test_any_setting_is_mended_into_one_that_runs_within_the_budget(experiment):
     mended, notes = mend(experiment)
     assert problem(mended) is None
-    assert cost(mended, *task_width(mended)) <= BUDGET
+    assert cost(mended) <= BUDGET
     assert plain(notes)
     assert bool(notes) == (problem(experiment) is not None)
     if not notes:
@@ -283,7 +280,7 @@ def test_a_refusal_for_its_cost_names_a_length_that_fits_and_is_shorter():
 
 @given(small_experiments())
 def test_the_cost_is_every_weight_times_every_step_and_column(experiment):
-    n_in, n_out = task_width(experiment)
+    n_in, n_out = ends(experiment)
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
         size += n * (below + n * recurrent + 20)
@@ -293,13 +290,13 @@ def test_the_cost_is_every_weight_times_every_step_and_column(experiment):
     for first, last in zip(experiment.windows.first, experiment.windows.last, strict=True):
         distinct[int(first)] = int(last)  # passes that reach equally far are one
     columns = max(sum(first <= t <= last for first, last in distinct.items()) for t in range(experiment.T))
-    assert cost(experiment, n_in, n_out) == experiment.T * size * columns
+    assert cost(experiment) == experiment.T * size * columns
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_width_of_a_task_does_not_depend_on_its_length(task):
     made = run(Experiment(task=task, T=17))
-    assert task_width(made.experiment) == (made.sequence.x.shape[1], made.sequence.target.shape[1])
+    assert ends(made.experiment) == (made.sequence.x.shape[1], made.sequence.target.shape[1])
 
 
 # The run.
@@ -365,7 +362,8 @@ def test_a_run_is_forward_and_backward_of_its_own_parts(experiment):
 @given(small_experiments(), st.sampled_from(("relu", "linear")), st.floats(40, 100), st.integers(1, 3))
 def test_wild_weights_give_the_place_where_a_state_overflows_and_no_warning(experiment, cell, w, depth):
     wild = replace(experiment, init="by hand", layers="", width=1, depth=depth, cell=cell, hand=f"{w} {w} 1",
-                   T=250, readout="linear", loss="usual", score="every step", cut=False)
+                   T=250, readout="linear", loss="usual", score="every step", cut=False, weights=Weights(), table=Table(),
+                   task=experiment.task if experiment.task in TASKS else "sine")
     made = run(wild)
     assert made.backward is None
     l, t = made.forward.overflow

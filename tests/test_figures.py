@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import small_experiments
 
-from rnnviz.experiment import EXAMPLES, Experiment, run
+from rnnviz.examples import EXAMPLES
+from rnnviz.experiment import Experiment, run
 from rnnviz.figures import DARK, LIGHT, THEMES, colour, flow_figure, flow_spec
 from rnnviz.figures.columns import MOST_COLUMNS, columns
 from rnnviz.figures.flow import log_ticks, step_ticks

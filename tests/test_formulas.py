@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import small_experiments
 
-from rnnviz.experiment import CONTROLS, EXAMPLES, Experiment, run
+from rnnviz.examples import EXAMPLES
+from rnnviz.experiment import CONTROLS, Experiment, run
 from rnnviz.flow import read
 from rnnviz.formulas import LATEX, NOTATIONS, Braced, Bracket, Equation, Fraction, Symbol, Word, cell, to_html, to_latex
 from rnnviz.numbers import significant

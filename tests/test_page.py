@@ -1,5 +1,6 @@
 """The page as a person finds it, without a browser: every example, any walk over the controls, any link."""
 
+import io
 import json
 import logging
 import math
@@ -11,6 +12,7 @@ import sys
 import xml.etree.ElementTree as ET
 import zlib
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -18,12 +20,17 @@ from hypothesis import given, settings
 from strategies import experiments
 from streamlit.testing.v1 import AppTest
 
-from rnnviz.experiment import CONTROLS, EXAMPLES, Experiment, from_link, problem, run, to_link
+from rnnviz.examples import EXAMPLES
+from rnnviz.experiment import CONTROLS, Experiment, problem, run, shapes
 from rnnviz.figures import DARK, LIGHT, THEMES, flow_figure, flow_spec
+from rnnviz.files import to_json
 from rnnviz.flow import read, uncut
 from rnnviz.formulas import cell, to_html
+from rnnviz.links import from_link, to_link
+from rnnviz.own import Weights
 from rnnviz.sentences import flow
 from rnnviz.ui import board
+from rnnviz.ui.shelf import shelf
 
 ROOT = Path(__file__).parent.parent
 logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no session, as meant
@@ -88,7 +95,7 @@ def grid(page):
 
 def shown(page):
     """The Experiment whose picture is on the board, by its link."""
-    experiment, notes = from_link(picture(page)["link"])
+    experiment, notes = from_link(picture(page)["link"], shelf().find)
     assert not notes
     return experiment
 
@@ -131,6 +138,46 @@ def report(page, **values):
 
 def button(page, label):
     return next(b for b in page.button if b.label == label)
+
+
+def editor(page):
+    """The table that a matrix is edited in, or None."""
+    return next((found.proto for found in page.data_editor), None)
+
+
+def type_in(page, cells):
+    """Type numbers into the editor: {(row, column): number}, from 1, all that were typed since it stands as it does."""
+    rows = {}
+    for (row, column), value in cells.items():
+        rows.setdefault(str(row - 1), {})[str(column)] = value
+    states = page._tree.get_widget_states()
+    told = states.widgets.add()
+    told.id = editor(page).id
+    told.string_value = json.dumps({"edited_rows": rows, "added_rows": [], "deleted_rows": []})
+    page._run(states)
+    return sound(page)
+
+
+def look_at(page, name, data):
+    """Choose a file in the dialog, and read what it says: [texts], [buttons]."""
+    button(page, "Open…").click().run()
+    page.get("file_uploader")[0].set_value((name, data, "application/octet-stream"))
+    button(page, "Open…").click().run()
+    sound(page)
+    return page
+
+
+def take(page, name, data):
+    """Choose a file in the dialog and press its Use button, if there is one."""
+    look_at(page, name, data)
+    use = next((b for b in page.button if b.label.startswith("Use this")), None)
+    if use is not None:
+        use.click()
+        button(page, "Open…").click()
+        page.run()
+    else:
+        page.run()
+    return sound(page)
 
 
 # Opening.
@@ -209,6 +256,9 @@ def test_redraw_takes_the_next_seed_and_begins_again_after_the_last():
 # Controls.
 
 
+TABLED = {"task": "table", "table": "a,b;1,2;3,4;5,7", "T": 2}
+
+
 def test_every_control_has_a_widget_that_sets_it():
     page = visit()
     for menu in ("group_Network", "group_Weights", "group_Sequence", "reading"):
@@ -219,11 +269,13 @@ def test_every_control_has_a_widget_that_sets_it():
         "score": ("every step", {}), "steps": ("3, 5", {"score": "chosen steps", "steps": "9"}), "task": ("sine", {}),
         "text": ("abc", {"task": "text"}), "loss": ("squared", {}), "cut": (True, {}), "tau_max": (4, {"cut": True}),
         "tau_b": (5, {"cut": True}), "quantity": ("grad_h", {}), "notation": ("derivation", {}), "open": (2, {}),
-        "decades": (16, {}),
+        "decades": (16, {}), "inputs": (3, {"task": "noise"}), "outputs": (2, {"task": "noise"}), "columns": ("2", TABLED),
+        "aim": ("zero", TABLED), "target_column": (2, {**TABLED, "aim": "a column"}), "scaling": ("none", TABLED),
     }
-    assert set(settings) | {"hand", "layer", "step"} == set(CONTROLS)  # number fields, and clicks on the grid
+    # number fields, clicks on the grid, the editor and the dialog set the others
+    assert set(settings) | {"hand", "layer", "step", "weights", "table"} == set(CONTROLS)
     for name, (value, needs) in settings.items():
-        page = visit("&".join(f"{k}={int(v) if v is True else v}" for k, v in needs.items()))
+        page = visit({k: str(int(v) if v is True else v) for k, v in needs.items()})
         for menu in ("group_Network", "group_Weights", "group_Sequence", "reading"):
             opened(page, menu)
         put(page, name, value)
@@ -431,8 +483,7 @@ def test_an_unexpected_error_is_one_sentence_with_a_code_and_a_line_in_the_log(m
 @settings(max_examples=25)
 @given(experiments(max_T=300, max_depth=4, max_width=24))
 def test_a_link_opens_the_picture_it_was_taken_from(experiment):
-    page = visit(dict(pair.split("=", 1) for pair in [f"{name}={int(value) if value is True else value}" for name, value in (
-        (name, getattr(experiment, name)) for name in CONTROLS) if value != CONTROLS[name]["default"]]))
+    page = visit(dict(parse_qsl(to_link(experiment), keep_blank_values=True)))
     assert not picture(page)["notes"]
     assert shown(page).recipe == experiment.recipe
     assert picture(page)["link"] == to_link(experiment) or experiment.open > len(experiment.stack)
@@ -526,7 +577,7 @@ def a_step(rng, page):
     found = list(widgets(page).values())
     kind = rng.random()
     if kind < 0.08:
-        b = rng.choice(list(page.button))
+        b = rng.choice([b for b in page.button if not b.disabled])
         sound(b.click().run())
         return b.label
     if kind < 0.14:
@@ -539,6 +590,10 @@ def a_step(rng, page):
         page.session_state[menu] = not page.session_state[menu]
         sound(page.run())
         return menu
+    if kind < 0.29:
+        return took_in(page, *rng.choice(FILES), rng)
+    if kind < 0.33:
+        return edited(page, rng)
     widget = rng.choice([w for w in found if not getattr(w, "disabled", False)])
     if widget.type == "slider":
         low, high = widget.min, widget.max
@@ -548,10 +603,12 @@ def a_step(rng, page):
         if widget.key.startswith("hand_"):
             value = rng.choice((0.0, -100.0, 100.0, round(rng.uniform(-2, 2), 2), None))
         else:
-            small = widget.key in ("w_depth", "w_width")
+            small = widget.key in ("w_depth", "w_width", "w_inputs", "w_outputs")
             value = rng.choice((1, 2, 3, 5, 12, None) if small else (1, 2, 13, 30, 250, 1000, None))
     elif widget.type == "selectbox":
-        value = rng.randrange(len(widget.options)) if widget.key == "w_open" else rng.choice(names_of(widget))
+        value = (rng.randrange(len(widget.options)) if widget.key == "w_open" else
+                 rng.randint(1, len(widget.options)) if widget.key == "w_target_column" else
+                 rng.choice(matrix_names(page)) if widget.key == "edit_name" else rng.choice(offered(widget)))
     elif widget.type == "toggle":
         value = not widget.value
     elif widget.type == "text_input":
@@ -561,6 +618,58 @@ def a_step(rng, page):
     widget.set_value(value)
     sound(page.run())
     return widget.key, value
+
+
+def npz(**arrays):
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def torch_names(n_in, n, n_out, seed=0):
+    """A network as PyTorch names it."""
+    rng = np.random.default_rng(seed)
+    return {"rnn.weight_ih_l0": rng.standard_normal((n, n_in)), "rnn.weight_hh_l0": 0.5 * rng.standard_normal((n, n)),
+            "rnn.bias_ih_l0": np.zeros(n), "rnn.bias_hh_l0": rng.standard_normal(n),
+            "fc.weight": rng.standard_normal((n_out, n)), "fc.bias": np.ones(n_out)}
+
+
+FILES = [
+    ("small.npz", npz(**torch_names(1, 3, 1))), ("wide.npz", npz(**torch_names(4, 6, 2))),
+    ("large.npz", npz(**torch_names(2, 90, 1))), ("cut.npz", npz(**torch_names(1, 3, 1))[:300]),
+    ("table.csv", b"a,b\n" + b"".join(b"%d,%d.5\n" % (i % 7, i % 5) for i in range(60))),
+    ("one.csv", b"3\n1\n4\n1\n5\n"), ("holes.csv", b"a,b\n1,\n2,3\n"), ("long.csv", b"x\n" + b"1\n0\n" * 3500),
+    ("experiment.json", to_json(Experiment(g=1.1, weights=Weights({"b1": np.ones(16)}))).encode()),
+    ("broken.json", b'{"rnnviz": 1, "settings": {"g": 99}}'), ("evil.pt", b"\x80\x02cos\nsystem\n"), ("empty.npz", b""),
+]
+
+
+def took_in(page, name, data, rng):
+    """Open one of the files and use it."""
+    take(page, name, data)
+    return name
+
+
+def edited(page, rng):
+    """Type a number into some cell of the matrix on show, or show the editor first."""
+    if not page.session_state["edit_on"]:
+        page.session_state["edit_on"] = True
+        sound(page.run())
+        return "editor"
+    base = page.session_state["editing"].base
+    row, column = rng.randint(1, base.shape[0]), rng.randint(1, base.shape[1] if base.ndim == 2 else 1)
+    value = rng.choice((0.0, 1.0, -2.5, 1e6, None, round(rng.uniform(-1, 1), 3)))
+    type_in(page, {(row, column): value})
+    return "edit", row, column, value
+
+
+def offered(widget):
+    """The values of a menu that are offered: a table is only where there is one."""
+    return names_of(widget)[:len(widget.options)]
+
+
+def matrix_names(page):
+    return list(shapes(Experiment(**page.session_state["settings"])))
 
 
 def names_of(widget):
@@ -612,8 +721,6 @@ def test_a_walk_over_all_controls_never_leaves_the_page_without_a_true_picture(s
 
 
 def to_query(page):
-    from urllib.parse import parse_qsl
-
     return dict(parse_qsl(picture(page)["link"], keep_blank_values=True))
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import small_experiments
 
 from rnnviz.bptt import backward, forward
-from rnnviz.experiment import EXAMPLES, Experiment, Run, run
+from rnnviz.examples import EXAMPLES
+from rnnviz.experiment import Experiment, Run, run
 from rnnviz.flow import CUT, NAN, OK, OVERFLOW, UNDERFLOW, ZERO, read
 from rnnviz.network import Layer, Network
 from rnnviz.sentences import flow

@@ -14,10 +14,9 @@ function script(address) {
   return plotly;
 }
 
-// bytes: time, checksum, length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
-function unpack(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const start = 16 + view.getUint32(12, true);
+// bytes from a place on: length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
+function read(bytes, from) {
+  const start = from + 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(from, true);
   const numbers = new Float32Array(bytes.slice(start).buffer);
   const cut = (offset, shape) => {
     if (shape.length === 1) return numbers.subarray(offset, offset + shape[0]);
@@ -25,7 +24,13 @@ function unpack(bytes) {
     return Array.from({ length: shape[0] }, (_, i) => cut(offset + i * size, shape.slice(1)));
   };
   const revive = (key, value) => (value && value.$ ? cut(...value.$) : value);
-  const picture = JSON.parse(new TextDecoder().decode(bytes.subarray(16, start)), revive);
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(from + 4, start)), revive);
+}
+
+// A picture, behind the time it was made and a checksum.
+function unpack(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const picture = read(bytes, 12);
   picture.made = view.getFloat64(0, true);
   picture.rev = view.getUint32(8, true).toString(16);
   return picture;
@@ -202,4 +207,18 @@ function show(board, picture) {
     board.sketch.replaceChildren();
     root.dataset.rev = picture.rev;
   }, () => component.setStateValue("failed", true));
+}
+
+// Two buttons that save the figure of a specification as an image.
+export function save(component) {
+  const root = component.parentElement.querySelector(".rv-save");
+  const { spec, file, plotly } = read(component.data, 0);
+  root.replaceChildren(...["png", "svg"].map((format) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Figure as " + format.toUpperCase();
+    button.onclick = () => script(plotly).then((Plotly) => Plotly.downloadImage(spec, { format, filename: file,
+      width: spec.layout.width, height: spec.layout.height, scale: format === "png" ? 2 : 1 }));
+    return button;
+  }));
 }

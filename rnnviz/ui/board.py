@@ -147,7 +147,8 @@ export default function (component) {{
 @cache
 def style():
     """The style sheets of the board and of the page around it."""
-    return "".join(files("rnnviz.ui").joinpath(name).read_text() for name in ("board.css", "page.css"))
+    sheets = ("rnnviz", "equation.css"), ("rnnviz.ui", "board.css"), ("rnnviz.ui", "page.css")
+    return "".join(files(package).joinpath(name).read_text() for package, name in sheets)
 
 
 @cache

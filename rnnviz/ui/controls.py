@@ -1,10 +1,13 @@
 """The sidebar: four groups of controls, each drawn from its field of Experiment."""
 
+import pandas as pd
 import streamlit as st
 
-from ..experiment import BY_HAND, CONTROLS, MAX_T, parse_layers
+from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers, shapes, sides
+from ..files import to_json
+from ..links import too_large
 from ..network import INITS
-from ..tasks import TASKS
+from ..tasks import AIMS, SCALINGS, TASKS
 from . import state, trouble
 
 SHORT = 200  # steps a slider covers; beyond, a number field
@@ -39,7 +42,8 @@ def layout():
     """What decides which controls are shown: when it changes, the whole page is drawn again."""
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
-            bool(task and task.uses_text), state.get("cut"), st.session_state.long, layer_count() if state.get("open") else 0)
+            task and task.uses, table_layout(), editor_layout(), state.get("cut"), st.session_state.long,
+            layer_count() if state.get("open") else 0)
 
 
 def group(title):
@@ -85,6 +89,54 @@ def weights():
     with st.container(horizontal=True, vertical_alignment="bottom"):
         select("init", {name: name for name in (*INITS, BY_HAND)})
         st.button("Redraw", on_click=redraw, width="content")
+        st.toggle("Edit weights", key="edit_on", help="Every matrix as a table: type over a number, or paste a block.")
+    if st.session_state.edit_on:
+        editor()
+    own_weights()
+
+
+def editor():
+    """One matrix as a table to type or paste into."""
+    try:
+        wanted = shapes(state.experiment())
+    except ValueError:
+        return
+    name = st.selectbox("Matrix", list(wanted), min(1, len(wanted) - 1), key="edit_name", label_visibility="collapsed",
+                        format_func=lambda name: f"{matrix_name(name)} ({sides(wanted[name])})")
+    now = state.editing(name)
+    columns = now.base.shape[1] if now.base.ndim == 2 else 1
+    frame = pd.DataFrame(now.base.reshape(-1, columns), index=range(1, len(now.base) + 1),
+                         columns=[str(j) for j in range(1, columns + 1)])
+    st.data_editor(frame, key=now.key, num_rows="fixed", height=min(36 * (len(frame) + 1), 36 * 8) + 3,
+                   column_config={column: st.column_config.NumberColumn(format="%.4g", width=62) for column in frame.columns})
+
+
+def matrix_name(name):
+    """W_T1 as a person reads it."""
+    kind, l = (name, "") if name.endswith("out") else (name.rstrip("0123456789"), name.lstrip("W_STbh"))
+    return f"{ {'h': 'h_0'}.get(kind, kind)}" + (f" of layer {l}" if l else "")
+
+
+def own_weights():
+    """Which weights are a person's own, and the way back."""
+    weights, past = state.get("weights"), st.session_state.get("past")
+    if not weights and not past:
+        return
+    if weights:
+        names = list(weights.arrays)
+        st.text(f"Own: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}")
+    with st.container(horizontal=True):
+        st.button("Undo", on_click=state.undo, disabled=not past, type="tertiary")
+        st.button("Reset", on_click=state.reset, disabled=not weights, type="tertiary",
+                  help="Draws every matrix again.")
+    try:
+        large = too_large(state.experiment())
+    except ValueError:
+        large = ()
+    if "weights" in large:
+        st.text("Too large for the link: keep them as a file.")
+        st.download_button("Save as JSON", lambda: to_json(state.experiment()), "rnnviz.json", "application/json",
+                           on_click="ignore")
 
 
 def redraw():
@@ -118,9 +170,54 @@ def sequence():
     segments("score", SCORE_NAMES, label=True)
     if state.get("score") == "chosen steps":
         words("steps", placeholder="5, 10-12", hidden=True)
-    select("task", {name: name for name in TASKS})
-    if TASKS.get(state.get("task")) and TASKS[state.get("task")].uses_text:
+    own = {TABLE: "your table"} if state.get("table") or state.get("task") == TABLE else {}
+    select("task", {name: name for name in TASKS} | own)
+    task = TASKS.get(state.get("task"))
+    if task and "text" in task.uses:
         words("text", hidden=True)
+    if task and "inputs" in task.uses:
+        with st.container(horizontal=True):
+            integer("inputs", width=113)
+            integer("outputs", width=113)
+    if state.get("task") == TABLE:
+        table_fields()
+
+
+def table_fields():
+    """How the table is read: inputs, target, normalisation."""
+    table = state.get("table")
+    if not table:
+        return
+    st.text(f"{len(table.numbers):,} rows: {', '.join(table.names[:4])}{' and more' if len(table.names) > 4 else ''}")
+    if len(table.names) > 1:
+        words("columns", placeholder=f"all: 1-{len(table.names)}")
+    select("aim", {aim: aim for aim in AIMS})
+    if state.get("aim") == "a column":
+        names = {c: f"{c}: {name}" for c, name in enumerate(table.names, start=1)}
+        if state.get("target_column") not in names:
+            state.change(target_column=1)
+        select("target_column", names)
+    if state.get("aim") == "zero":
+        integer("outputs")
+    select("scaling", {scaling: scaling for scaling in SCALINGS})
+
+
+def table_layout():
+    """What decides which fields a table shows."""
+    return state.get("task") == TABLE and (state.get("table").names, state.get("aim"))
+
+
+def editor_layout():
+    """What other groups change about the weights on show."""
+    session = st.session_state
+    session.setdefault("edit_on", False)
+    wanted = None
+    if session.edit_on:
+        try:
+            wanted = tuple(shapes(state.experiment()).items())
+        except ValueError:
+            pass
+    return wanted, bool(session.get("past")), bool(state.get("weights"))
 
 
 def shorten():

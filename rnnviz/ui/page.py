@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from ..experiment import EXAMPLES, MAX_T, example_of, problem, run, to_link, value_problem
+from ..examples import EXAMPLES, example_of
+from ..experiment import MAX_T, problem, run, value_problem
 from ..figures import flow_spec
 from ..flow import Flow, Neurons, neurons, read, uncut
 from ..formulas import NOTATIONS, cell
+from ..links import to_link, too_large
 from ..sentences import Sentence, flow
-from . import board, controls, state, trouble
+from . import board, controls, opening, sharing, state, trouble
+from .shelf import shelf
 
 WIDTH = 1068  # px of the board until the browser has said its own
 KEYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
@@ -109,7 +112,21 @@ def top_row():
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.pills("Examples", list(EXAMPLES), default=session.example_drawn, key=pills(), on_change=choose_example,
                  label_visibility="collapsed", wrap=True)
-        controls.reading()
+        with st.container(horizontal=True, width="content"):
+            controls.reading()
+            st.button("Open…", on_click=opening.forget) and opening.dialog()
+            share()
+
+
+def share():
+    """The menu of everything that can be taken home; made only while it is open."""
+    menu = st.popover("Share", key="share", on_change="rerun")
+    if menu.open:
+        with menu, trouble.told():
+            experiment, _ = settled()
+            drawn = computed(experiment)
+            chosen = outlined(experiment, drawn.reading)
+            sharing.menu(experiment, drawn, chosen, equation(experiment, drawn.reading, chosen), theme())
 
 
 def pills():
@@ -135,19 +152,30 @@ def choose_example():
 def picture(experiment, notes):
     """The Picture of an experiment, on this visitor's screen."""
     session = st.session_state
-    theme = st.context.theme.type or "light"
+    if too_large(experiment):
+        for own in filter(None, (experiment.weights, experiment.table)):
+            shelf().put(own)
     drawn = computed(experiment)
     reading = drawn.reading
     chosen = outlined(experiment, reading)
     spec = flow_spec(
-        reading, cell=chosen, theme=theme, width=session.get("width", WIDTH), decades=experiment.decades,
+        reading, cell=chosen, theme=theme(), width=session.get("width", WIDTH), decades=experiment.decades,
         opened=drawn.opened, zoom=zoom(reading.T), page=not session.get("board_failed"))
     notation = NOTATIONS[experiment.notation]
     return Picture(
-        spec, drawn.sentence, None if chosen is None else cell(reading, *chosen, notation=notation.name),
+        spec, drawn.sentence, equation(experiment, reading, chosen),
         dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
-        theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T),
+        theme(), None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T),
         to_link(experiment), session.get("pushes", 0), notes, "shown" not in session)
+
+
+def theme():
+    return st.context.theme.type or "light"
+
+
+def equation(experiment, reading, chosen):
+    """The Equation of the outlined cell, or None."""
+    return None if chosen is None else cell(reading, *chosen, notation=experiment.notation)
 
 
 @dataclass(frozen=True, eq=False)

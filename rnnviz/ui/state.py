@@ -4,9 +4,19 @@
 everything that replaces several at once (an example, Back, a link) goes through `put`.
 """
 
+from dataclasses import dataclass, replace
+
+import numpy as np
 import streamlit as st
 
-from ..experiment import CONTROLS, Experiment, from_link, hand_weights
+from ..experiment import CONTROLS, Experiment, hand_weights, make_network, misfits, problem
+from ..links import from_link
+from ..network import matrices
+from ..own import Weights
+from .shelf import shelf
+
+DIALS = ("g", "input_scale", "bias", "init", "seed", "hand")  # what draws weights
+UNDOABLE = 20
 
 
 def widget_key(name):
@@ -22,17 +32,24 @@ def begin():
         if session.get(widget_key(name)) is not None:
             session.settings[name] = session[widget_key(name)]
     take_hand()
+    take_edit()
+    settle_weights()
 
 
 def follow(query):
     """Set every control as a link says, and remember what had to be changed."""
-    experiment, notes = from_link(query)
+    experiment, notes = from_link(query, shelf().find)
     put(experiment)
+    tell(*notes)
+
+
+def tell(*notes):
+    """Show these sentences above the picture until a control moves."""
     st.session_state.noted = (dict(st.session_state.settings), notes)
 
 
 def notes():
-    """What had to be changed in the link, until a control moves."""
+    """What has been told, until a control moves."""
     settings, notes = st.session_state.get("noted", (None, ()))
     return notes if settings == st.session_state.settings else ()
 
@@ -40,7 +57,11 @@ def notes():
 def put(experiment, *, push=False):
     """Set every control to an experiment. push: the browser's Back is to return to the picture before."""
     session = st.session_state
+    before = session.get("settings", {})
     session.settings = {name: getattr(experiment, name) for name in CONTROLS}
+    if before and before["weights"] != experiment.weights:
+        remember(before)
+    session.last = dict(session.settings)
     for key in [key for key in session if str(key).startswith(("w_", "hand_"))]:
         del session[key]  # each widget takes its value from the settings when it is next shown
     session.long = experiment.T > 200
@@ -91,3 +112,111 @@ def take_hand():
         after.append(tuple(old[i] if value is None else value for i, value in enumerate(values)))
     if tuple(after) != tuple(before):
         take("hand", ", ".join(" ".join(f"{value:.12g}" for value in layer) for layer in after))
+
+
+# Own weights: edited in a table, undone, replaced by a dial, dropped where they no longer fit.
+
+
+@dataclass(frozen=True, eq=False)
+class Editing:
+    """A matrix in the editor: its values when the editor opened, which must stay the same while it is open; the
+    experiment that they come from, the weights that the last edit made, and the key of the editor."""
+
+    name: str
+    base: np.ndarray
+    origin: Experiment
+    after: Weights
+    key: str
+
+
+def editing(name):
+    """The Editing of a matrix: the same one until something else than the editor changes the weights."""
+    session = st.session_state
+    now, e = session.get("editing"), experiment()
+    origin = replace(e.recipe, weights=Weights())
+    if now is None or now.name != name or now.after != e.weights or now.origin != origin:
+        base = e.weights.arrays[name] if name in e.weights.arrays else matrices(make_network(e))[name]
+        session.editors = session.get("editors", 0) + 1
+        digest = Weights({name: base}).digest[:8]  # so that a browser's edits are never laid on another server's matrix
+        now = session.editing = Editing(name, base, origin, e.weights, f"edit_{session.editors}_{name}_{digest}")
+    return now
+
+
+def take_edit():
+    """What was typed or pasted into the editor, into the own weights."""
+    session = st.session_state
+    now, weights = session.get("editing"), session.settings["weights"]
+    said = session.get(now.key) if now is not None and now.after == weights else None
+    if not said or not said.get("edited_rows"):
+        return
+    made = now.base.copy()
+    grid = made if made.ndim == 2 else made[:, None]
+    for row, cells in said["edited_rows"].items():
+        for column, value in cells.items():
+            if value is not None and np.isfinite(value):
+                grid[int(row), int(column) - 1] = value
+    edited = weights.put(**{now.name: made})
+    if edited != weights and (now.name in weights.arrays or not np.array_equal(made, now.base)):
+        before = dict(session.settings)
+        session.settings["weights"] = edited
+        remember(before)
+        session.editing = replace(now, after=edited)
+
+
+def settle_weights():
+    """Own weights win over the dials until one of them moves: that replaces them. Another shape drops what does not fit."""
+    session = st.session_state
+    settings, last = session.settings, session.get("last") or session.settings
+    weights = settings["weights"]
+    session.last = dict(settings)
+    if not weights or weights != last["weights"]:
+        return
+    moved = next((name for name in DIALS if settings[name] != last[name]), None)
+    if moved:
+        lost, kept = tuple(weights.arrays), Weights()
+        why = f"{CONTROLS[moved]['label']} was moved, so all weights are drawn again"
+    else:
+        lost = unfit()
+        kept, why = weights.keep(set(weights.arrays) - set(lost)), "The network has another shape now"
+    if lost:
+        settings["weights"] = session.last["weights"] = kept
+        remember(last)
+        names = ", ".join(lost[:6]) + (f" and {len(lost) - 6} more" if len(lost) > 6 else "")
+        tell(f"{why}; your own {names} {'is' if len(lost) == 1 else 'are'} gone. Undo, under Weights, brings back what was.")
+
+
+def unfit():
+    """The own weights that have no place in the network on the controls, where nothing else is wrong with it."""
+    try:
+        e = experiment()
+        if problem(e) and not problem(replace(e, weights=Weights())):
+            return tuple(misfits(e))
+    except ValueError:
+        pass
+    return ()
+
+
+def remember(before):
+    """Let Undo bring back those of the settings before that differ now."""
+    session = st.session_state
+    changed = {name: value for name, value in before.items() if session.settings[name] != value}
+    session.past = [*session.get("past", ()), changed][-UNDOABLE:]
+
+
+def undo():
+    """Bring back own weights as they were, and with them what was changed in the same moment."""
+    session = st.session_state
+    if session.get("past"):
+        *session.past, before = session.past
+        change(**before)
+        session.last = dict(session.settings)
+        session.pop("noted", None)
+
+
+def reset():
+    """Give up all own weights: every matrix is drawn again."""
+    if get("weights"):
+        before = dict(st.session_state.settings)
+        change(weights=Weights())
+        remember(before)
+        st.session_state.last = dict(st.session_state.settings)

@@ -1,0 +1,229 @@
+"""Files in and out: a whole experiment as JSON or as a script, a network or a table to take in, a grid as a table to take home.
+
+open_file looks at a file and says what it is; take_in puts it into an experiment.
+"""
+
+import base64
+import json
+import re
+from dataclasses import replace
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from . import tables
+from .experiment import CONTROLS, TABLE, Experiment, ends, rows_to_read, value_problem
+from .flow import CUT, NAN, OVERFLOW, PENDING, UNDERFLOW, ZERO
+from .foreign import understand
+from .formats import FORMATS, MOST_BYTES, conversion, parsed, read_arrays, whole
+from .links import mend, to_link, too_large
+from .own import Table, Weights
+from .values import shown
+
+VERSION = 1
+TABLES = ("csv", "tsv", "txt", "dat")  # endings of tables
+READABLE = 1000  # numbers an array may have to be written as numbers; a larger one is written as its bytes
+
+
+# A whole experiment.
+
+
+def to_json(experiment):
+    """An experiment as a JSON text that from_json reads back equal to the last bit: settings that differ from the usual
+    ones, own weights, a table; a version and a checksum of all of it."""
+    value = {"rnnviz": VERSION, "settings": {
+        name: setting for name, control in CONTROLS.items()
+        if control["kind"] != "own" and (setting := getattr(experiment, name)) != control["default"]}}
+    if experiment.weights:
+        value["weights"] = {name: written(array) for name, array in experiment.weights.arrays.items()}
+    if experiment.table:
+        value["table"] = {"names": list(experiment.table.names), "numbers": written(experiment.table.numbers)}
+    value["sha256"] = checksum(value)
+    lines = (f"{json.dumps(name)}: {json.dumps(part, ensure_ascii=False, allow_nan=False)}" for name, part in value.items())
+    return "{" + ",\n ".join(lines) + "}\n"
+
+
+def from_json(text):
+    """The Experiment of such a text (str, or bytes as UTF-8). Raises ValueError with one sentence."""
+    return experiment_of(json_object(text.encode("utf-8", "replace") if isinstance(text, str) else text))
+
+
+def json_object(data):
+    return parsed(data, "the file", whole=whole)
+
+
+def experiment_of(value):
+    """The Experiment of a parsed JSON file of ours. Raises ValueError where it is of another version, damaged or not valid."""
+    if "rnnviz" not in value:
+        raise ValueError('the file is no experiment: it has no entry "rnnviz"')
+    if type(value["rnnviz"]) is not int or value["rnnviz"] != VERSION:
+        raise ValueError(f"the file is of version {shown(value['rnnviz'])}; this program reads version {VERSION}")
+    if value.get("sha256") != checksum({name: part for name, part in value.items() if name != "sha256"}):
+        raise ValueError("the file's checksum does not fit its content: it was changed or damaged on its way")
+    parts = {"settings": {}, "weights": {}, "table": {}} | {name: part for name, part in value.items() if name != "sha256"}
+    for name, part in parts.items():
+        if name not in ("rnnviz", "settings", "weights", "table"):
+            raise ValueError(f"the file has an entry {shown(name)}; it may have settings, weights and table")
+        if name != "rnnviz" and not isinstance(part, dict):
+            raise ValueError(f"{name} is {shown(part)}; it must be an object in braces")
+    settings, table = parts["settings"], parts["table"]
+    for name, setting in settings.items():
+        if name not in CONTROLS or CONTROLS[name]["kind"] == "own":
+            raise ValueError(f"the file has a setting {shown(name)}, which this program does not know")
+        if found := value_problem(name, setting):
+            raise ValueError(found)
+    names = table.get("names", [])
+    if set(table) not in (set(), {"names", "numbers"}) or not isinstance(names, list):
+        raise ValueError("table must have names, a list of texts, and numbers")
+    return Experiment(**settings, weights=Weights({name: read(part, name) for name, part in parts["weights"].items()}),
+                      table=Table(names, read(table["numbers"], "the table's numbers")) if table else Table())
+
+
+def written(array):
+    """An array as nested lists, or, above a thousand numbers, as a text: float64, its shape, its bytes in base 64."""
+    if array.size <= READABLE:
+        return array.tolist()
+    return f"float64 {' '.join(map(str, array.shape))} {base64.b64encode(array.astype('<f8').tobytes()).decode()}"
+
+
+def read(value, name):
+    """What `written` made, as lists or an array. Raises ValueError naming it."""
+    if isinstance(value, list):
+        rows = value if value and isinstance(value[0], list) else [value]
+        if not all(isinstance(row, list) and all(type(entry) in (int, float) for entry in row) for row in rows):
+            raise ValueError(f"{name} must hold numbers, or rows of numbers")
+        return value
+    found = re.fullmatch(r"float64 ([1-9][0-9]{0,5})(?: ([1-9][0-9]{0,5}))? ([A-Za-z0-9+/]*={0,2})", value) \
+        if isinstance(value, str) else None
+    shape = [int(side) for side in found.groups()[:2] if side] if found else []
+    if not found or len(found[3]) != 4 * -(-8 * prod(shape) // 3):
+        raise ValueError(f"{name} must be rows of numbers, or float64, a shape and that many numbers")
+    return np.frombuffer(base64.b64decode(found[3]), "<f8").reshape(shape)
+
+
+def checksum(value):
+    """SHA-256 of a JSON value without regard to order and blanks."""
+    return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+# Taking in.
+
+
+def open_file(name, data, **how):
+    """What a file holds: an Experiment, a Found network, or the Read of a table. how: as read_table.
+
+    name: the file's own name, for its ending; data: its bytes. Raises ValueError with a sentence that says what it is and
+    what may be opened.
+    """
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"the file has {len(data) / 2**20:.1f} MB; it may have {MOST_BYTES >> 20}")
+    if not data:
+        raise ValueError("the file is empty")
+    found = conversion(name, data)
+    if found:
+        raise ValueError(found)
+    ending = name.rpartition(".")[2].lower()
+    if ending == "json":
+        value = json_object(data)
+        return experiment_of(value) if "rnnviz" in value else understand(read_arrays(data, ending))
+    if ending in FORMATS:
+        return understand(read_arrays(data, ending))
+    if ending in TABLES:
+        return tables.read_table(data, **how)
+    raise ValueError(f"the file ends in {shown('.' + ending)}; it must be one of "
+                     f"{', '.join('.' + kind for kind in (*FORMATS, *TABLES))}")
+
+
+def load(path):
+    """The Experiment of a file: one saved here, or the usual one with a network or table taken in.
+
+    Raises ValueError as open_file does, OSError where there is no such file.
+    """
+    path = Path(path)
+    found = open_file(path.name, path.read_bytes())
+    return found if isinstance(found, Experiment) else take_in(Experiment(), found)[0]
+
+
+def take_in(experiment, found, cell="tanh"):
+    """(Experiment, notes): the experiment with a Found network or a Read table in it, and what was changed for it to fit.
+
+    cell: of the network's layers, where its file does not say.
+    """
+    if isinstance(found, tables.Read):
+        return take_table(experiment, found.table)
+    cells = found.cells or (cell,) * len(found.stack)
+    layers = ", ".join(f"{n} {name}" + ("" if recurrent else " static")
+                       for (n, recurrent), name in zip(found.stack, cells, strict=True))
+    widths = {n for n, _ in found.stack}
+    plain = len(widths) == 1 == len(set(cells)) and all(recurrent for _, recurrent in found.stack)
+    made = replace(experiment, weights=found.weights, cell=cells[0], readout="linear" if found.n_out else "none",
+                   init="orthogonal" if experiment.init == "by hand" else experiment.init, layer=0, open=0,
+                   **(dict(layers="", depth=len(cells), width=widths.pop()) if plain else dict(layers=layers)))
+    wanted = found.n_in, found.n_out or found.stack[-1][0]
+    notes = []
+    if TABLE == made.task and not made.table or ends(made) != wanted:
+        made = replace(made, task="noise", inputs=wanted[0], outputs=wanted[1], loss="usual")
+        notes.append(f"The input is now noise, {wanted[0]} wide, for the network reads {wanted[0]} and answers {wanted[1]}; "
+                     "open a table to give it a sequence of your own.")
+    made, mended = mend(made)
+    return made, (*notes, *mended)
+
+
+def take_table(experiment, table):
+    """(Experiment, notes): the experiment with a table as its input, read to its end."""
+    made = replace(experiment, table=table, task=TABLE)
+    return mend(replace(made, T=max(1, min(rows_to_read(made), CONTROLS["T"]["high"]))))
+
+
+# Taking home.
+
+
+STATES = {CUT: "cut", ZERO: "zero", UNDERFLOW: "underflow", OVERFLOW: "overflow", NAN: "nan", PENDING: "not computed"}
+
+
+def grid_csv(flow):
+    """The delta grid as a table, one row a cell: layer and step from 1, the size of delta, its ratio to what the loss sends
+    in as log10, both messages, mean slope, and the state of a cell that holds no number."""
+    L, T = flow.size.shape
+    l, t = (index.ravel() for index in np.indices((L, T)))
+    columns = {"layer": l + 1, "step": t + 1, flow.quantity: flow.size.ravel(), "log10 ratio": flow.log_ratio.ravel(),
+               "from space": flow.space.ravel(), "from time": flow.time.ravel(), "mean slope": flow.openness.ravel(),
+               "state": [STATES.get(int(state), "") for state in flow.state.ravel()]}
+    return tables.write_table(columns)
+
+
+def script(experiment, sentence, title="rnnviz", file="rnnviz"):
+    """A Python program that rebuilds the experiment's picture with the public functions, and checks its sentence.
+
+    What is too large for a link it reads from the experiment's JSON file, `file`.json, which is to lie beside it.
+    """
+    e = experiment
+    if too_large(e):
+        source = f'rnnviz.load("{file}.json")  # saved from the same page; it holds the numbers that are too many for a link'
+    else:
+        source = f"rnnviz.from_link(\n    {to_link(e)!r})[0]"
+    options = ["caption=sentence"]
+    if e.layer and e.step:
+        options.append(f"cell=({e.layer - 1}, {e.step - 1})")
+    if e.decades:
+        options.append(f"decades={e.decades}")
+    if e.open:
+        options.append(f"opened=rnnviz.neurons(run, flow, {e.open - 1})")
+    return f'''"""{title}: {sentence}
+
+This rebuilds the picture. It needs rnnviz, and Plotly to show it.
+"""
+
+import rnnviz
+
+experiment = {source}
+run = rnnviz.run(experiment)
+flow = rnnviz.read(run, experiment.quantity)
+sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
+print(sentence)
+assert sentence == (
+    {sentence!r})
+rnnviz.flow_figure(flow, {", ".join(options)}).show()
+'''

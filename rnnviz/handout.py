@@ -1,0 +1,87 @@
+"""The hand-out: pictures as one web page that opens without a network, each with its sentence, equation and settings."""
+
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+from .experiment import CONTROLS, Experiment, sides
+from .formulas import to_html
+from .sentences import Sentence
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One picture of a hand-out: title, flow_spec, Sentence, the outlined cell's Equation or None, Experiment, link."""
+
+    title: str
+    spec: dict
+    sentence: Sentence
+    equation: object
+    experiment: Experiment
+    link: str
+
+
+STYLE = """
+body { font: 16px/1.5 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; color: #12161C; margin: 2rem auto;
+  max-width: 1068px; padding: 0 1rem; }
+section { break-after: page; margin-bottom: 3rem; } section:last-of-type { break-after: auto; }
+h1 { font-size: 16px; font-weight: 600; color: #434C59; margin: 0; }
+.rv-lead { font-size: 27px; line-height: 34px; margin: 0; } .rv-consequence { color: #434C59; margin: 0 0 1rem; }
+.rv-fades { color: #1F5CA8; } .rv-holds { color: #7A4FB0; } .rv-grows { color: #A62421; }
+.rv-space { color: #00758A; } .rv-time { color: #A85B00; }
+.plot { overflow-x: auto; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; color: #434C59; font-size: 14px; }
+dt, dd { margin: 0; overflow-wrap: anywhere; } a { color: inherit; overflow-wrap: anywhere; font-size: 14px; }
+@media print { body { margin: 0; } a { color: #434C59; } }
+"""
+
+
+def web_page(pages):
+    """One HTML text that shows the pages: Plotly is inside, nothing is fetched. Text of a person's is escaped."""
+    from plotly.offline import get_plotlyjs
+
+    style = STYLE + files("rnnviz").joinpath("equation.css").read_text()
+    body = "".join(section(n, page) for n, page in enumerate(pages))
+    return ('<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            f"<title>{escape(pages[0].title)}</title><style>{style}</style><script>{get_plotlyjs()}</script></head>"
+            f"<body>{body}</body></html>\n")
+
+
+def section(n, page):
+    """One picture: sentence, figure, equation, settings, link."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(page.spec).to_json().replace("<", "\\u003c")
+    equation = "" if page.equation is None else (
+        f'<p class="rv-heading"><b>The outlined cell</b> <span>{escape(page.equation.heading)}  {escape(page.equation.remark)}'
+        f'</span></p><div class="rv-terms">{to_html(page.equation)}</div>')
+    link = page.link if page.link.startswith(("http://", "https://")) else ""
+    return (f"<section><h1>{escape(page.title)}</h1>"
+            f'<p class="rv-lead">{line(page.sentence.lead)}</p><p class="rv-consequence">{line(page.sentence.consequence)}</p>'
+            f'<div class="plot" id="plot{n}" role="img" aria-label="{escape(page.sentence.text)}"></div>'
+            f"<script>(() => {{ const f = {figure}; Plotly.newPlot('plot{n}', f.data, f.layout, "
+            "{displayModeBar: false, responsive: false}); })();</script>"
+            f"{equation}<dl>{settings(page.experiment)}</dl>"
+            + (f'<p><a href="{escape(link)}">{escape(link)}</a></p>' if link else "") + "</section>")
+
+
+def line(parts):
+    """A sentence's parts as HTML, each role a class."""
+    return "".join(f'<b class="rv-{role}">{escape(text)}</b>' if role else escape(text) for text, role in parts)
+
+
+def settings(experiment):
+    """What differs from the usual settings, as terms and values."""
+    said = []
+    for name, control in CONTROLS.items():
+        value = getattr(experiment, name)
+        if value == control["default"]:
+            continue
+        if name == "weights":
+            value = ", ".join(f"{matrix} ({sides(array.shape)})" for matrix, array in value.arrays.items())
+        elif name == "table":
+            value = f"{len(value.numbers)} rows: {', '.join(value.names[:20])}"
+        elif control["kind"] == "switch":
+            value = "on" if value else "off"
+        said.append(f"<dt>{escape(control['label'])}</dt><dd>{escape(str(value))}</dd>")
+    return "".join(said)

@@ -1,0 +1,55 @@
+"""Share: the picture's link, and everything that can be taken home."""
+
+import re
+from functools import cache
+
+import streamlit as st
+
+from ..examples import example_of
+from ..figures import flow_spec
+from ..files import grid_csv, script, to_json
+from ..handout import Page, web_page
+from ..links import to_link, too_large
+from . import board, server
+
+
+@cache
+def saver():
+    """The component with the two buttons that make an image in the browser."""
+    return st.components.v2.component("rnnviz_saver", js=board.loader("save"), isolate_styles=False,
+                                      html='<div class="rv-save"></div>')
+
+
+def menu(experiment, drawn, cell, equation, theme):
+    """Everything to take home of an experiment and its Drawn; cell: the outlined one, from 0, and its equation."""
+    sentence = drawn.sentence.text
+    title = example_of(experiment) or "rnnviz"
+    file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
+    large = too_large(experiment)
+    link = "?".join(filter(None, (address(), to_link(experiment))))
+    st.code(link, language=None, wrap_lines=True, height="content" if len(link) < 300 else 120)
+    if large:
+        st.text(f"The {' and the '.join(large)} {'are' if len(large) > 1 or large[0] == 'weights' else 'is'} too large for the "
+                "link. Save the experiment as JSON to keep them.")
+
+    def spec(theme):
+        return flow_spec(drawn.reading, cell=cell, theme=theme, decades=experiment.decades, opened=drawn.opened,
+                         caption="".join(text for text, _ in drawn.sentence.lead))
+
+    def page():
+        return web_page([Page(title, spec("light"), drawn.sentence, equation, experiment, link)])
+
+    saver()(key="saver", data=board.pack({"spec": spec(theme), "file": file, "plotly": server.address("plotly.js")}),
+            height="content")
+    with st.container(horizontal=True, gap="small"):
+        for label, make, ending, mime in (
+                ("Web page", page, "html", "text/html"),
+                ("Grid as CSV", lambda: grid_csv(drawn.reading), "csv", "text/csv"),
+                ("Experiment as JSON", lambda: to_json(experiment), "json", "application/json"),
+                ("Python script", lambda: script(experiment, sentence, title, file), "py", "text/x-python")):
+            st.download_button(label, make, f"{file}.{ending}", mime, key=f"save_{ending}", on_click="ignore")
+
+
+def address():
+    """The page's own address, without its query."""
+    return (st.context.url or "").split("?")[0].rstrip("/") + "/"
