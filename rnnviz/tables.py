@@ -7,6 +7,7 @@ comment is a cell like any other.
 What is not given is recognised. Every separator that stands in the table, tab, semicolon, comma, blank, in this order, and
 then none, is tried with decimal points and with decimal commas (both commas only where that is asked for). A reading fits
 if every row has as many cells as row 1 and every cell below the header is a number; the first that fits is taken.
+- Decimal commas have digits on both sides unless semicolons divide the cells: "1, ,2" has a hole.
 - Row 1 is a header if a cell of it is a name: not empty, and nothing that may be data ("5", "2020-01", "12%", "nan", "-").
 - Two readings that fit with different numbers are refused with what to choose: "1,5" on every row, without a header.
 - So are rows that may be fewer numbers, grouped by threes or with decimal commas: "1 234", "1,234.5", "1,5, 2,5".
@@ -50,6 +51,7 @@ FEWER = {
     ",": re.compile(rf"{COMMAS}(?:,[ \t]+{COMMAS})+|{THREES}(?:,[ \t]+{THREES})*"),
     " ": re.compile(rf"{SPACED}(?:[ \t]+{SPACED})*"),
 }
+HOLE = re.compile("(?<![0-9]),|,(?![0-9])")  # beside a comma, as in ",1" and "1, ,2"
 ZEROS = {mark: re.compile(f"[0-9]{mark}0[0-9]{{2}}(?![0-9])") for mark in FEWER}  # "5 1 000": one such row is enough
 THREE = re.compile(r"\s*[-+−]?[1-9][0-9]{0,2}[.,][0-9]{3}\s*")
 
@@ -187,14 +189,16 @@ class Reading:
 def styles(rows, separator, decimal):
     """{separator: its decimal signs}, all that are to be tried, in order."""
     if separator is None:
-        alone = not any(mark in rows[0] for mark in "\t;,") or PLAIN[","].fullmatch(rows[0])
-        alone = alone and not any(row.strip(" ").startswith(",") or row.rstrip(" ").endswith(",") for row in rows)  # holes
+        alone = PLAIN[","].fullmatch(rows[0]) or not any(mark in rows[0] for mark in "\t;,")
         marks = [mark for mark in "\t;, " if any(mark in row.strip(" ") for row in rows)] + [""] * bool(alone)
         marks = [mark for mark in marks if not (mark == " " and "\t" in marks or mark == decimal and alone)]
     else:
         marks = [separator]
+    if decimal:
+        return {mark: [decimal] for mark in marks}
     commas = any("," in row or HIDDEN[","] in row for row in rows)
-    return {mark: [decimal] if decimal else ["."] + [","] * (commas and mark != ",") for mark in marks}
+    hole = separator is None and any(HOLE.search(row) for row in rows)
+    return {mark: ["."] + [","] * (commas and mark != "," and not (hole and mark in ("\t", " ", ""))) for mark in marks}
 
 
 def readings_by(mark, signs, rows, header, without):

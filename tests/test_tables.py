@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def refusal(data, **how):
 def plain_rows(data, separator, encoding):
     """All cells, by Python's own reader of CSV."""
     text = data.decode(CODECS[encoding]) if isinstance(data, bytes) else data
-    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip(" \t\n")
+    text = re.sub(r"\n[ \t\n]*\Z", "", text.replace("\r\n", "\n").replace("\r", "\n"))
     if separator == " ":
         text = text.replace("\t", " ")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator or "\x06", skipinitialspace=True)
@@ -50,7 +51,7 @@ def plain_rows(data, separator, encoding):
 
 def plain_number(cell, decimal):
     """The number a person means by a cell, or None."""
-    cell = cell.strip().replace("−", "-")
+    cell = cell.strip().strip('"').strip().replace("−", "-")
     cell = cell.replace(",", ".") if decimal == "," and "." not in cell else cell
     return float(cell) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", cell, re.ASCII | re.IGNORECASE) else None
 
@@ -72,12 +73,12 @@ def check(data, read):
     if read.header:
         assert any(plain_number(cell, read.decimal) is None for cell in rows[0])
         return
-    for separator in "\t;, ":
-        for decimal in ".,":
-            other = [[plain_number(cell, decimal) for cell in row if cell.strip()]
-                     for row in plain_rows(data, separator, read.encoding)] if separator != decimal else [[None]]
-            if None not in sum(other, []) and len({len(row) for row in other}) == 1:
-                assert np.array_equal(other, read.table.numbers), (separator, decimal)
+    for separator, decimal in (pair for pair in product("\t;, ", ".,") if pair != (",", ",")):
+        rows = [[cell for cell in row if cell.strip()] for row in plain_rows(data, separator, read.encoding)]
+        other = [[plain_number(cell, decimal) for cell in row] for row in rows]
+        inner = all(re.fullmatch("[^,]*([0-9],[0-9][^,]*)?", cell) for row in rows for cell in row) if decimal == "," else True
+        if inner and None not in sum(other, []) and len({len(row) for row in other}) == 1:
+            assert np.array_equal(other, read.table.numbers), (separator, decimal)
 
 
 # Recognition.
