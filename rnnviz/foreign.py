@@ -266,17 +266,17 @@ def stacked(layers):
     if len(orders) > 1:
         said = ("The layers stand in the order of the numbers in their names; that of the file would fit too.",)
     elif len({tuple(unnumbered(path)) for path in layers}) > 1:
-        said = ("The layers have different names; they are taken to stand on each other in the order of the file.",)
+        said = ("The layers have different names; they are taken to stand on each other as shown.",)
     return Spelled(orders[0] if orders else by_number, said)
 
 
 def unnumbered(path):
-    """The steps of a path without their numbers: "a_1/b" is ["a", "b"]."""
+    """The steps of a path without their numbers: "a_1/b" has ["a", "b"]."""
     return [re.sub("_?[0-9]+$", "", step) for step in re.split("[./]", path)]
 
 
 def numbers_of(path):
-    """The number at the end of each step of a path, 0 where there is none: ("a_1/b") is (1, 0)."""
+    """The number at the end of each step of a path, 0 where there is none: "a_1/b" has [1, 0]."""
     return [int("0" + re.search(r"[0-9]{0,9}$", step)[0]) for step in re.split("[./]", path)]
 
 

@@ -27,6 +27,7 @@ NPY_HEADER = 1024  # bytes; a matrix needs 128
 SAFETENSORS_HEADER = 200_000  # bytes; 256 names of 200 characters need half of it
 MOST_UNPACKED = 8 * MOST_NUMBERS + MOST_ARRAYS * NPY_HEADER
 MOST_ROWS = 200_000  # in a text, where each is an object of its own
+MOST_TEXTS = 50_000  # names and other texts in quotes
 DEEPEST = 8  # brackets within brackets in a text; {"state_dict": {"W": [[1]]}} has 4
 
 
@@ -312,8 +313,6 @@ STANDS_FOR = {bool: "true or false", type(None): "null", str: "a text", dict: "a
 
 def json_lists(data):
     """A Promise for every name of a .json file: {"W": [[1, 2], [3, 4]], "b": [0, 1]}, or that within {"state_dict": ..}."""
-    if data.count(b'"') > 4 * MOST_ARRAYS:
-        raise ValueError(f"the file holds more than {MOST_ARRAYS} names or texts; it may hold {MOST_ARRAYS} arrays")
     made = parsed(data, "the file", most=MOST_NUMBERS)
     if set(made) == {"state_dict"} and isinstance(made["state_dict"], dict):
         made = made["state_dict"]
@@ -346,15 +345,18 @@ def only_numbers(where, row):
         raise ValueError(f"{where} {wrong + 1:,} is {STANDS_FOR[type(row[wrong])]}; it must be a number")
 
 
-# Text in JSON, for two of the formats.
+# Text in JSON, which more than one format is made of.
 
 
 def parsed(data, called, *, whole=None, most=None):
     """The object that a text in JSON is, its numbers as floats, or as whole(text) where they are whole.
 
-    What a text may need is counted before it is read: a list costs 30 times its two brackets. Repeated and broken names,
-    numbers of more than 400 characters and more than 8 brackets within each other are refused.
+    What a text may need is counted before it is read, as a list takes 30 times the place of its two brackets; most is the
+    number of numbers that it may hold, if that matters. Raises ValueError also on names that are repeated or broken, on
+    numbers of more than 400 characters and on more than 8 brackets within each other.
     """
+    if data.count(b'"') > 2 * MOST_TEXTS:
+        raise ValueError(f"{called} holds more than {MOST_TEXTS:,} names and texts; it may hold {MOST_TEXTS:,}")
     outside = b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])  # what is not in quotes
     if most is not None:
         for mark, what, limit in ((b"{", "objects in braces", DEEPEST), (b"[", "rows", MOST_ROWS), (b"]", "rows", MOST_ROWS),

@@ -15,6 +15,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from keras.src.backend.common import dtypes  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -104,7 +105,9 @@ def of_keras():
         model = keras.models.load_model(Path(folder) / "model.keras")
     np.savez(HERE / "keras.npz", **{w.path.replace("/", "."): w.numpy() for w in model.weights})
 
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # as with TensorFlow; with torch it multiplies in float32 otherwise
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     double = simple_rnn()
     double.set_weights([w.numpy().astype(np.float64) for w in model.weights])
     given, start = leaf(x[None]), [leaf(h[None]) for h in h_0]
