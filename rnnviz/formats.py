@@ -384,12 +384,15 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1 as signed bytes
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def unrepeated(pairs):
     made = {}
     for name, value in pairs:
         if name in made:
             raise ValueError(f"{quoted(name)} is given twice; every name may stand once")
-        if any("\ud800" <= c <= "\udfff" for c in name):
+        if SURROGATE.search(name):
             raise ValueError(f"the name {quoted(name)} holds half a character (a lone surrogate); it must be whole")
         made[name] = value
     return made

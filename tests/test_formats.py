@@ -21,7 +21,7 @@ from rnnviz.own import MOST_NUMBERS
 pytestmark = pytest.mark.filterwarnings("error")
 
 ROOT = Path(__file__).parent.parent
-LONGEST_READ = 2.0  # seconds, for any file of up to 16 MB; the longest took 0.7 on a machine with two cores
+LONGEST_READ = 2.0  # seconds, for any file of up to 16 MB; the longest took 0.8 on a machine with two cores
 MOST_MEMORY = 300  # MB of the whole process, file included; Python with NumPy alone takes 35
 
 
