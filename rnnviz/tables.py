@@ -198,11 +198,13 @@ def styles(rows, separator, decimal):
         return {mark: [decimal] for mark in marks}
     commas = any("," in row or HIDDEN[","] in row for row in rows)
     hole = separator is None and any(HOLE.search(row) for row in rows)
-    return {mark: ["."] + [","] * (commas and mark != "," and not (hole and mark in ("\t", " ", ""))) for mark in marks}
+    signs = ",." if "," in rows[-1] else ".,"  # the likely one first, since no other is tried if it fits
+    return {mark: [sign for sign in signs if sign == "." or commas and mark != "," and (mark == ";" or not hole)]
+            for mark in marks}
 
 
 def readings_by(mark, signs, rows, header, without):
-    """The readings of rows divided by one separator, one for each decimal sign, or one that says why there is none."""
+    """The readings of rows divided by one separator, by each decimal sign up to one that fits, or why there is none."""
     closed = bool(mark.strip(" ")) and all(row.rstrip(" ").endswith(mark) and row.strip(" ") != mark for row in rows)
     if closed:
         rows = [row.rstrip(" ")[:-1] for row in rows]
@@ -213,7 +215,12 @@ def readings_by(mark, signs, rows, header, without):
     cells = split(rows, mark)
     kept = [c for c in range(widths[0]) if c + 1 not in without]
     header = has_header(cells, kept) if header is None else header
-    return [judged(mark, sign, header, cells, kept, closed) for sign in signs]
+    readings = []
+    for sign in signs:
+        readings.append(judged(mark, sign, header, cells, kept, closed))
+        if not readings[-1].faults:
+            break
+    return readings
 
 
 def width(row, mark):

@@ -318,11 +318,11 @@ print(time.process_time() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_
 
 
 @pytest.mark.parametrize("name", WORST)
-def test_the_worst_tables_take_at_most_two_seconds_and_300_megabytes(name):
+def test_the_worst_tables_take_at_most_two_seconds_and_300_megabytes_and_the_largest_good_one_four(name):
     done = subprocess.run([sys.executable, "-c", MEASURE.format(data=WORST[name])], capture_output=True, text=True, check=True,
                           cwd=Path(tables.__file__).parents[1])
     seconds, megabytes = map(float, done.stdout.split())
-    assert seconds <= 2
+    assert seconds <= (4 if name == "a million numbers" else 2)  # a free core takes 1.3 and 0.3
     assert megabytes <= 300
 
 
