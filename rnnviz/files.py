@@ -19,7 +19,7 @@ from .flow import CUT, NAN, OVERFLOW, PENDING, UNDERFLOW, ZERO
 from .foreign import understand
 from .formats import FORMATS, MOST_BYTES, conversion, parsed, read_arrays, whole
 from .links import mend, to_link, too_large
-from .own import Table, Weights
+from .own import MOST_NUMBERS, Table, Weights
 from .values import shown
 
 VERSION = 1
@@ -51,7 +51,7 @@ def from_json(text):
 
 
 def json_object(data):
-    return parsed(data, "the file", whole=whole)
+    return parsed(data, "the file", whole=whole, most=MOST_NUMBERS)
 
 
 def experiment_of(value):

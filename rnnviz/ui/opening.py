@@ -35,9 +35,9 @@ def given():
     """(name, bytes) of the file, else of the pasted text, else (None, None)."""
     file = st.file_uploader("A trained network (.npz, .safetensors, .json), a table (.csv) or an experiment (.json) saved here",
                             key="open_file")
-    pasted = st.text_area("Or paste a table or JSON", key="open_text", height=92, max_chars=LONGEST_PASTE)
     if file is not None:
         return file.name, file.getvalue()
+    pasted = st.text_area("Or paste a table or JSON", key="open_text", height=92, max_chars=LONGEST_PASTE)
     if pasted and pasted.strip():
         return ("pasted.json" if pasted.lstrip().startswith("{") else "pasted.csv"), pasted.encode("utf-8", "replace")
     return None, None
@@ -49,7 +49,8 @@ def look(name, data):
     found = opened(name, data, how)
     if isinstance(found, str):
         why, _, code = found.partition("\n")
-        st.text(why)
+        with st.container(key="refusal"):
+            st.text(why)
         if code:
             st.code(code)
     elif isinstance(found, Experiment):
