@@ -121,8 +121,8 @@ def main():
         for what, (low, middle, high) in zip(("rate", "left"), over_many(these, held_out).T, strict=True):
             print(f"    {what} over {PICTURES} held-out sequences: {middle:.3g} (5 % to 95 %: {low:.3g} to {high:.3g})")
     before, after = errors(start, held_out), errors(weights, held_out)
-    print(f"\nwrong counts: {before[1]:.2%} untrained, {after[1]:.2%} trained. It is off by "
-          f"{before[0]:.2f} and {after[0]:.3f}; that of always answering the mean, {target.mean():.2f}, by {np.std(target):.3f}")
+    print(f"\nwrong counts: {before[1]:.2%} untrained, {after[1]:.2%} trained. Off by "
+          f"{before[0]:.2f} and {after[0]:.3f}; always answering the mean, {target.mean():.2f}, is off by {np.std(target):.2f}")
     save(weights)
     print(f"{time.perf_counter() - began:.0f} s")
 

@@ -273,6 +273,24 @@ def test_two_visitors_do_not_see_each_others_settings(page, dark):
 # A server that goes away.
 
 
+@pytest.mark.parametrize("name", ["g", "T"])
+def test_a_slider_moves_the_picture_of_an_idle_page_whose_server_was_restarted(visit, own_server, name):
+    page = visit(home=own_server, watched=False)
+    example(page, "Saturated")
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    page.wait_for_timeout(300)  # idle: the last run is over, and nothing asks for another one
+    link = query(page)
+    own_server.stop(kill=True)
+    page.wait_for_selector('[data-test-connection-state]:not([data-test-connection-state="CONNECTED"])')
+    own_server.start()
+    page.wait_for_selector('[data-test-connection-state="CONNECTED"]', timeout=60_000)
+    page.wait_for_timeout(1000)
+    assert query(page) == link
+    move(page, name)
+    assert same_grid(page, from_link(query(page))[0])
+    assert query(page) != link
+
+
 def test_a_server_killed_and_restarted_under_an_open_page_loses_nothing(visit, own_server):
     page = visit(home=own_server, watched=False)  # a lost connection is an error on the console
     example(page, "Saturated")

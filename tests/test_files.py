@@ -209,8 +209,8 @@ def test_a_network_that_fits_the_sequence_leaves_it_as_it_is():
 def test_a_network_of_another_width_gets_noise_and_is_told_so():
     made, notes = take_in(Experiment(), network(n_in=5, n_out=2))
     assert (made.task, made.inputs, made.outputs) == ("noise", 5, 2)
-    assert notes == ("The input is now noise, 5 wide, for the network reads 5 and answers 2; open a table to give it a sequence "
-                     "of your own.",)
+    assert notes == ("The input is now noise, 5 wide, for the network reads 5 and answers 2; open a table to give it a "
+                     "sequence of your own.",)
 
 
 def test_a_table_then_a_network_of_its_width_and_the_other_way_round_are_one_experiment():

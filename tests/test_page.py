@@ -939,6 +939,8 @@ def edited(page, rng):
         page.session_state["edit_on"] = True
         sound(page.run())
         return "editor"
+    if editor(page) is None:  # a field is not valid, so that there is no network to edit
+        return "no editor"
     base = page.session_state["editing"].base
     row, column = rng.randint(1, base.shape[0]), rng.randint(1, base.shape[1] if base.ndim == 2 else 1)
     value = rng.choice((0.0, 1.0, -2.5, 1e6, None, round(rng.uniform(-1, 1), 3)))

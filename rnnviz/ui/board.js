@@ -209,6 +209,23 @@ function show(board, picture) {
   }, () => component.setStateValue("failed", true));
 }
 
+let heart = null; // the component whose value reruns the whole page, not a part of it
+
+// After a connection was lost, ask for the whole page: a server that was restarted knows none of its parts, and would
+// let a slider move without an answer.
+export function watch(component) {
+  const app = document.querySelector("[data-test-connection-state]");
+  const watching = heart !== null;
+  heart = component;
+  if (watching || !app) return;
+  let lost = false;
+  new MutationObserver(() => {
+    const connected = app.dataset.testConnectionState === "CONNECTED";
+    if (connected && lost) heart.setTriggerValue("again", Date.now());
+    lost = !connected;
+  }).observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+}
+
 // Two buttons that save the figure of a specification as an image.
 export function save(component) {
   const root = component.parentElement.querySelector(".rv-save");
@@ -217,8 +234,14 @@ export function save(component) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Figure as " + format.toUpperCase();
-    button.onclick = () => script(plotly).then((Plotly) => Plotly.downloadImage(spec, { format, filename: file,
-      width: spec.layout.width, height: spec.layout.height, scale: format === "png" ? 2 : 1 }));
+    button.onclick = () => script(plotly).then((Plotly) => Plotly.toImage(spec, { format, width: spec.layout.width,
+      height: spec.layout.height, scale: format === "png" ? 2 : 1 })).then((address) => {
+      const link = document.createElement("a"); // within the menu: a click elsewhere would close it
+      Object.assign(link, { href: address, download: file + "." + format });
+      root.append(link);
+      link.click();
+      link.remove();
+    });
     return button;
   }));
 }

@@ -165,6 +165,18 @@ def carrier():
     return st.components.v2.component("rnnviz_carrier", js=loader("carry"), isolate_styles=False)
 
 
+@cache
+def heart():
+    """A component that shows nothing, and asks for the whole page when the server comes back."""
+    return st.components.v2.component("rnnviz_heart", js=loader("watch"), isolate_styles=False)
+
+
+def watch():
+    """Let the page be drawn anew after its connection was lost. To be called outside all fragments."""
+    if not st.session_state.get("board_failed"):
+        heart()(key="carrier_heart", on_again_change=lambda: None)
+
+
 def carry(name, picture):
     """Bring a picture to the board from another part of the page; None brings nothing, and keeps the carrier's place."""
     if not st.session_state.get("board_failed"):

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers, shapes, sides
+from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers, sides
 from ..files import to_json
 from ..links import too_large
 from ..network import INITS
@@ -97,9 +97,8 @@ def weights():
 
 def editor():
     """One matrix as a table to type or paste into."""
-    try:
-        wanted = shapes(state.experiment())
-    except ValueError:
+    wanted = state.editable()
+    if not wanted:
         return
     name = st.selectbox("Matrix", list(wanted), min(1, len(wanted) - 1), key="edit_name", label_visibility="collapsed",
                         format_func=lambda name: f"{matrix_name(name)} ({sides(wanted[name])})")
@@ -194,8 +193,6 @@ def table_fields():
     select("aim", {aim: aim for aim in AIMS})
     if state.get("aim") == "a column":
         names = {c: f"{c}: {name}" for c, name in enumerate(table.names, start=1)}
-        if state.get("target_column") not in names:
-            state.change(target_column=1)
         select("target_column", names)
     if state.get("aim") == "zero":
         integer("outputs")
@@ -211,12 +208,7 @@ def editor_layout():
     """What other groups change about the weights on show."""
     session = st.session_state
     session.setdefault("edit_on", False)
-    wanted = None
-    if session.edit_on:
-        try:
-            wanted = tuple(shapes(state.experiment()).items())
-        except ValueError:
-            pass
+    wanted = tuple(state.editable().items()) if session.edit_on else None
     return wanted, bool(session.get("past")), bool(state.get("weights"))
 
 
@@ -247,8 +239,6 @@ def reading():
         segments("quantity", QUANTITY_NAMES, label=True)
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}
-        if state.get("open") not in layers:
-            state.change(open=0)
         select("open", layers)
         select("decades", {0: "follow the data", **{W: f"{W} decades each way" for W in (2, 4, 8, 16, 32)}})
 

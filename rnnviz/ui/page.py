@@ -58,6 +58,7 @@ def body():
             picture_area()
         with examples:
             top_row()
+            board.watch()
         session.shown = True
     finally:
         session.whole = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from ..experiment import CONTROLS, Experiment, hand_weights, make_network, misfits, problem
+from ..experiment import CONTROLS, TABLE, Experiment, hand_weights, make_network, misfits, problem, shapes
 from ..links import from_link
 from ..network import matrices
 from ..own import Weights
@@ -26,14 +26,30 @@ def widget_key(name):
 def begin():
     """Read the link, once a session, and what the widgets say, on every run."""
     session = st.session_state
-    if "settings" not in session:
+    first = "settings" not in session
+    if first:
         follow(st.query_params.to_dict())
     for name in CONTROLS:  # what a person just changed, before any control is drawn that depends on it
         if session.get(widget_key(name)) is not None:
             session.settings[name] = session[widget_key(name)]
     take_hand()
     take_edit()
+    settle_choices()
     settle_weights()
+    if first:  # what the browser brings of a session before this one changes nothing of what the link had to say
+        session.noted = (dict(session.settings), session.noted[1])
+
+
+def settle_choices():
+    """A layer or column that is no longer there is no longer chosen."""
+    table = get("table")
+    if table and (get("task"), get("aim")) == (TABLE, "a column") and get("target_column") > len(table.names):
+        change(target_column=1)
+    try:
+        if get("open") > len(experiment().stack):
+            change(open=0)
+    except ValueError:
+        pass
 
 
 def follow(query):
@@ -127,6 +143,15 @@ class Editing:
     origin: Experiment
     after: Weights
     key: str
+
+
+def editable():
+    """{name: shape} of every matrix of the network on the controls; none while that cannot be run."""
+    try:
+        e = experiment()
+        return {} if problem(e) else shapes(e)
+    except ValueError:
+        return {}
 
 
 def editing(name):
