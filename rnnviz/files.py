@@ -211,10 +211,7 @@ def script(experiment, sentence, title="rnnviz", file="rnnviz"):
         options.append(f"decades={e.decades}")
     if e.open:
         options.append(f"opened=rnnviz.neurons(run, flow, {e.open - 1})")
-    return f'''"""{title}: {sentence}
-
-This rebuilds the picture. It needs rnnviz, and Plotly to show it.
-"""
+    return f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
 
 import rnnviz
 

@@ -22,7 +22,7 @@ class Page:
 
 
 STYLE = """
-body { font: 16px/1.5 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; color: #12161C; margin: 2rem auto;
+body { font: 16px/1.5 "Source Sans 3", "Source Sans Pro", Helvetica, Arial, sans-serif; color: #12161C; margin: 2rem auto;
   max-width: 1068px; padding: 0 1rem; }
 section { break-after: page; margin-bottom: 3rem; } section:last-of-type { break-after: auto; }
 h1 { font-size: 16px; font-weight: 600; color: #434C59; margin: 0; }
@@ -52,17 +52,21 @@ def section(n, page):
     import plotly.graph_objects as go
 
     figure = go.Figure(page.spec).to_json().replace("<", "\\u003c")
-    equation = "" if page.equation is None else (
-        f'<p class="rv-heading"><b>The outlined cell</b> <span>{escape(page.equation.heading)}  {escape(page.equation.remark)}'
-        f'</span></p><div class="rv-terms">{to_html(page.equation)}</div>')
-    link = page.link if page.link.startswith(("http://", "https://")) else ""
+    equation = ""
+    if page.equation is not None:
+        heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark)))
+        equation = (f'<p class="rv-heading"><b>The outlined cell</b> <span>{escape(heading)}</span></p>'
+                    f'<div class="rv-terms">{to_html(page.equation)}</div>')
+    link = ""
+    if page.link.startswith(("http://", "https://")):
+        short = page.link if len(page.link) <= 200 else page.link[:199] + "…"
+        link = f'<p><a href="{escape(page.link)}">{escape(short)}</a></p>'
     return (f"<section><h1>{escape(page.title)}</h1>"
             f'<p class="rv-lead">{line(page.sentence.lead)}</p><p class="rv-consequence">{line(page.sentence.consequence)}</p>'
             f'<div class="plot" id="plot{n}" role="img" aria-label="{escape(page.sentence.text)}"></div>'
             f"<script>(() => {{ const f = {figure}; Plotly.newPlot('plot{n}', f.data, f.layout, "
             "{displayModeBar: false, responsive: false}); })();</script>"
-            f"{equation}<dl>{settings(page.experiment)}</dl>"
-            + (f'<p><a href="{escape(link)}">{escape(link)}</a></p>' if link else "") + "</section>")
+            f"{equation}<dl>{settings(page.experiment)}</dl>{link}</section>")
 
 
 def line(parts):

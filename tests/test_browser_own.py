@@ -201,7 +201,7 @@ def test_the_figure_is_saved_as_png_and_svg_with_its_words(sharing):
     name, png = saved_as(sharing, "Figure as PNG")
     assert name == "rnnviz-by-hand.png"
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(png[16:20]) == 2 * 1068
+    assert int.from_bytes(png[16:20]) == 2 * (1068 + 2 * 20)
     name, svg = saved_as(sharing, "Figure as SVG")
     assert name == "rnnviz-by-hand.svg"
     words = re.sub("<[^>]*>", "", svg.decode())

@@ -20,15 +20,18 @@ from rnnviz.experiment import (
     cost,
     ends,
     hand_weights,
+    misfits,
     parse_hand,
     parse_layers,
     parse_steps,
     problem,
     run,
+    shapes,
     trace,
 )
 from rnnviz.flow import read
-from rnnviz.links import LONGEST_LINK, OWN, from_link, mend, to_link
+from rnnviz.links import LONGEST_LINK, OWN, from_link, mend, to_link, too_large
+from rnnviz.network import matrices
 from rnnviz.own import Table, Weights
 from rnnviz.tasks import TASKS
 
@@ -391,3 +394,89 @@ def test_a_run_can_be_stopped_between_any_two_matrices_it_draws():
         calls.clear()
         with pytest.raises(Stop):
             run(experiment, stop_at(n))
+
+
+# Weights and tables of one's own.
+
+
+TABLED = Experiment(task="table", T=3, table=Table(["a", "b"], [[1, 2], [3, 5], [4, 7], [6, 8]]))
+
+
+@given(small_experiments())
+def test_the_shapes_of_an_experiment_are_those_of_its_network(experiment):
+    network = run(experiment).network
+    assert shapes(experiment) == {name: value.shape for name, value in matrices(network).items()}
+    for name, value in experiment.weights.arrays.items():
+        np.testing.assert_array_equal(matrices(network)[name], value)
+
+
+def test_own_weights_win_over_the_dials_and_change_the_run():
+    plain, mine = Experiment(width=2, depth=1), Weights({"W_T1": [[0.9, 4], [0, 0.9]]})
+    made = run(replace(plain, weights=mine))
+    np.testing.assert_array_equal(made.network.layers[0].W_T, [[0.9, 4], [0, 0.9]])
+    np.testing.assert_array_equal(made.network.layers[0].W_S, run(plain).network.layers[0].W_S)
+    assert not np.array_equal(made.backward.delta[0], run(plain).backward.delta[0])
+
+
+def test_weights_that_do_not_fit_are_named_with_both_shapes():
+    wrong = Experiment(width=2, depth=1, readout="none", weights=Weights({"W_T1": np.eye(3), "W_out": [[1]], "b1": [1, 2]}))
+    assert misfits(wrong) == {"W_T1": "W_T1 is 3 × 3; here it must be 2 × 2", "W_out": "W_out has no place here"}
+    with pytest.raises(ValueError, match="as wide as the target"):
+        run(wrong)
+    wrong = replace(wrong, readout="linear")
+    assert problem(wrong) == "Weights: W_T1 is 3 × 3; here it must be 2 × 2; W_out is 1 × 1; here it must be 1 × 2."
+    mended, notes = mend(wrong)
+    assert mended.weights == Weights({"b1": [1, 2]})
+    assert notes == (problem(wrong) + " What does not fit is left out.",)
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    (dict(table=Table()), "Input is a table, but none is open"),
+    (dict(columns="3"), 'Input columns is "3"; the table has 2 columns.'),
+    (dict(aim="a column", target_column=3), "Target column is 3; the table has 2 columns."),
+    (dict(T=4), "Steps T is 4; the table's 4 rows make 3 steps."),
+    (dict(table=Table(["a"], [[1], [2]]), T=1, aim="a column"), "The table's only column is the target"),
+    (dict(table=Table(["a"], [[1]]), T=1), "The table has one row"),
+    (dict(loss="softmax"), "Cross-entropy with softmax needs targets that add up to 1 at every step."),
+])
+def test_a_table_that_cannot_be_read_as_the_fields_say_is_told_and_mended(changes, words):
+    wrong = replace(TABLED, **changes)
+    assert problem(wrong).startswith(words)
+    mended, notes = mend(wrong)
+    assert problem(mended) is None
+    assert notes
+
+
+def test_a_table_is_the_sequence_that_runs():
+    made = run(replace(TABLED, scaling="none"))
+    np.testing.assert_array_equal(made.sequence.x, [[1, 2], [3, 5], [4, 7]])
+    np.testing.assert_array_equal(made.sequence.target, [[3, 5], [4, 7], [6, 8]])
+    made = run(replace(TABLED, scaling="none", aim="a column", target_column=2, T=4))
+    np.testing.assert_array_equal(made.sequence.x, [[1], [3], [4], [6]])
+    np.testing.assert_array_equal(made.sequence.target, [[2], [5], [7], [8]])
+
+
+def test_own_weights_travel_as_text_up_to_12_000_characters_and_beyond_as_their_digest():
+    rng = np.random.default_rng(1)
+    small, large = (Experiment(width=n, depth=1, weights=Weights({"W_T1": rng.standard_normal((n, n))})) for n in (20, 30))
+    assert from_link(to_link(small)) == (small, ())
+    assert len(small.weights.text) < 12_000 < len(large.weights.text)
+    assert to_link(large) == f"depth=1&width=30&weights=@{large.weights.digest}"
+    assert (too_large(small), too_large(large)) == ((), ("weights",))
+    known = {large.weights.digest: large.weights}
+    assert from_link(to_link(large), known.get) == (large, ())
+    lost, notes = from_link(to_link(large))
+    assert lost == replace(large, weights=Weights())
+    assert notes == ("This picture had weights of its own, too large for its link, and they are gone. Open their file again; "
+                     "until then the weights are drawn.",)
+
+
+def test_a_digest_of_another_kind_of_value_is_not_taken_for_the_weights():
+    table = TABLED.table
+    assert from_link(f"weights=@{table.digest}", {table.digest: table}.get)[0] == Experiment()
+
+
+def test_a_link_of_12_001_characters_of_weights_is_refused_with_both_numbers():
+    text = "b1:" + ",".join(["0"] * 6000)
+    _, notes = from_link(f"weights={text}")
+    assert notes == ("Weights has 12,002 characters; in a link it may have 12,000. The weights are drawn.",)

@@ -120,8 +120,9 @@ def test_any_change_of_content_is_found_by_the_checksum():
 @given(st.integers(0, 2**32 - 1))
 def test_a_mutated_file_of_ours_is_the_same_experiment_or_refused_in_plain_words(seed):
     rng = np.random.default_rng(seed)
-    whole = Experiment(g=1.1, hand="1 2 3", weights=Weights({"b1": np.arange(3.0), "W_T1": np.eye(3)}), table=LARGE.table)
-    good = bytearray(to_json(replace(whole, table=Table(["a"], LARGE.table.numbers[:20, :1]))).encode())
+    whole = Experiment(g=1.1, hand="1 2 3", weights=Weights({"b1": np.arange(3.0), "W_T1": np.eye(3)}),
+                       table=Table(["a"], LARGE.table.numbers[:20, :1]))
+    good = bytearray(to_json(whole).encode())
     for _ in range(rng.integers(1, 4)):
         i, j = sorted(rng.integers(0, len(good), 2))
         how = rng.integers(0, 4)
@@ -136,12 +137,15 @@ def test_a_mutated_file_of_ours_is_the_same_experiment_or_refused_in_plain_words
         if not good:
             return
     try:
-        assert open_file("a.json", bytes(good)) == open_file("a.json", to_json(
-            replace(whole, table=Table(["a"], LARGE.table.numbers[:20, :1]))).encode())
+        made, refusal = open_file("a.json", bytes(good)), None
     except ValueError as reason:
-        assert len(str(reason)) <= 300
-        assert "Traceback" not in str(reason)
-        assert str(reason).isprintable()
+        made, refusal = None, str(reason)
+    if refusal is None:
+        assert made == from_json(to_json(whole))
+    else:
+        assert len(refusal) <= 300
+        assert "Traceback" not in refusal
+        assert refusal.isprintable()
 
 
 # Opening by ending.

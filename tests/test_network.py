@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnviz.cells import CELLS
-from rnnviz.network import INITS, Layer, Network, diagonal, draw, gaussian, glorot, identity, orthogonal, rotation
+from rnnviz.network import INITS, Layer, Network, diagonal, draw, gaussian, glorot, identity, matrices, orthogonal, rotation
 
 sizes = st.integers(1, 12)
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -191,3 +191,23 @@ def test_b_and_h_0_are_zeros_unless_given(cell):
     layer = Layer(np.ones((2 * k, 3)), np.ones((2 * k, 2)), cell=cell)
     np.testing.assert_array_equal(layer.b, np.zeros(2 * k))
     np.testing.assert_array_equal(layer.h_0, np.zeros(2 * states))
+
+
+# Matrices in place of drawn ones.
+
+
+def test_given_matrices_stand_in_place_of_drawn_ones_and_leave_all_others_as_they_were():
+    stack = [(3, "tanh", True), (2, "relu", True)]
+    drawn = matrices(draw(stack, 2, 1, seed=5))
+    for name, value in drawn.items():
+        mine = np.full(value.shape, 0.25)
+        made = matrices(draw(stack, 2, 1, seed=5, given={name: mine}))
+        np.testing.assert_array_equal(made.pop(name), mine)
+        for other, value_there in made.items():
+            np.testing.assert_array_equal(value_there, drawn[other])
+
+
+def test_matrices_are_named_from_the_input_upwards():
+    static = draw([(3, "tanh", True), (2, "relu", False)], 2, None)
+    assert list(matrices(static)) == ["W_S1", "W_T1", "b1", "h1", "W_S2", "b2", "h2"]
+    assert list(matrices(draw([(1, "tanh", True)], 1, 1))) == ["W_S1", "W_T1", "b1", "h1", "W_out", "b_out"]

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from strategies import printable
 
-from rnnviz.tasks import CLASSES, LOSSES, TASKS, Sequence, monthly_sunspots, sequence
+from rnnviz.tasks import CLASSES, LOSSES, SCALINGS, TASKS, Sequence, monthly_sunspots, sequence, table_sequence
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -210,3 +211,71 @@ def test_what_cannot_be_a_sequence_is_refused_in_one_sentence(made, message):
 
 def test_the_class_tasks_can_be_scored_by_every_loss():
     assert set(CLASSES) == set(LOSSES)
+
+
+# Noise, and a table of one's own.
+
+
+def test_noise_is_as_wide_as_asked_and_its_target_is_zero():
+    made = sequence("noise", 500, inputs=7, outputs=3, seed=4)
+    assert made.x.shape == (500, 7)
+    assert made.target.shape == (500, 3)
+    assert not made.target.any()
+    assert abs(made.x.mean()) < 0.05
+    assert abs(made.x.std() - 1) < 0.05
+    assert not np.array_equal(made.x, sequence("noise", 500, inputs=7, outputs=3, seed=5).x)
+
+
+COUNT = np.array([[1.0, 10.0, 5.0], [2.0, 20.0, 5.0], [4.0, 10.0, 5.0], [8.0, 40.0, 5.0]])
+
+
+def test_the_next_value_of_a_table_is_the_next_row_of_its_inputs():
+    made = table_sequence(COUNT, 3)
+    np.testing.assert_array_equal(made.x, COUNT[:3])
+    np.testing.assert_array_equal(made.target, COUNT[1:])
+    made = table_sequence(COUNT, 2, columns=[False, True, False])
+    np.testing.assert_array_equal(made.x, [[10], [20]])
+    np.testing.assert_array_equal(made.target, [[20], [10]])
+
+
+def test_a_column_of_a_table_is_the_target_of_its_own_row_and_no_input_unless_named():
+    made = table_sequence(COUNT, 4, aim="a column", target=1)
+    np.testing.assert_array_equal(made.x, COUNT[:, [0, 2]])
+    np.testing.assert_array_equal(made.target, COUNT[:, [1]])
+    leak = table_sequence(COUNT, 4, aim="a column", target=1, columns=[False, True, False])
+    np.testing.assert_array_equal(leak.x, leak.target)
+
+
+def test_the_aim_zero_gives_as_many_zeros_as_outputs():
+    made = table_sequence(COUNT, 4, aim="zero", outputs=2)
+    np.testing.assert_array_equal(made.target, np.zeros((4, 2)))
+    np.testing.assert_array_equal(made.x, COUNT)
+
+
+def test_normalisation_goes_by_all_rows_of_each_column_however_many_are_read():
+    short = table_sequence(COUNT, 2, scaling="mean 0, deviation 1")
+    for c in (0, 1):
+        expected = (COUNT[:2, c] - COUNT[:, c].mean()) / COUNT[:, c].std()
+        np.testing.assert_allclose(short.x[:, c], expected, rtol=1e-14)
+    unit = table_sequence(COUNT, 3, scaling="0 to 1")
+    np.testing.assert_allclose(unit.x[:, 0], [0, 1 / 7, 3 / 7], rtol=1e-15)
+    for made in (short, unit):
+        assert not made.x[:, 2].any()  # a constant column
+
+
+@given(st.sampled_from(tuple(SCALINGS)), arrays(float, (3, 2), elements=st.floats(allow_nan=False, allow_infinity=False)))
+def test_no_normalisation_leaves_the_finite_numbers(scaling, numbers):
+    made = SCALINGS[scaling](numbers)
+    assert np.isfinite(made).all()
+    if scaling == "0 to 1":
+        assert made.min() >= 0
+        assert made.max() <= 1
+
+
+@pytest.mark.parametrize(("how", "words"), [
+    (dict(T=4), "T is 4; the table has 4 rows"), (dict(T=5, aim="zero"), "T is 5; the table has 4 rows"),
+    (dict(T=2, columns=[False] * 3), "no column is left"),
+])
+def test_a_table_that_is_too_small_is_refused(how, words):
+    with pytest.raises(ValueError, match=words):
+        table_sequence(COUNT, **how)

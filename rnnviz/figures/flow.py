@@ -9,7 +9,7 @@ import numpy as np
 from ..numbers import UP
 from . import colour, grid, tracks
 from .canvas import HEAD, Canvas
-from .theme import FONT, LEFT, RIGHT, SIZE
+from .theme import EVERYWHERE, FONT, LEFT, RIGHT, SIZE
 
 
 def flow_spec(reading, *, cell=None, theme="light", width=1068, decades=0, opened=None, zoom=None, page=False, caption=None):
@@ -42,6 +42,16 @@ def flow_figure(reading, **options):
     import plotly.graph_objects as go
 
     return go.Figure(flow_spec(reading, **options))
+
+
+def framed(spec, frame=20):
+    """The same picture to be saved as an image: with a frame of its own colour, and in a font that every viewer has, for an
+    image is drawn without the page's own fonts, and its texts would stand where they were measured in another."""
+    given = spec["layout"]
+    margin = {side: given["margin"][side] + frame for side in "lrtb"} | {"pad": 0}
+    layout = {**given, "margin": margin, "width": given["width"] + 2 * frame, "height": given["height"] + 2 * frame,
+              "font": {**given["font"], "family": EVERYWHERE}}
+    return {"data": spec["data"], "layout": layout}
 
 
 # What Plotly would draw slowly (texts, ticks, the outline and its arrows) the page draws itself, at px that hold until the

@@ -57,12 +57,12 @@ def hover_numbers(b):
     after = np.flatnonzero(r.scored & r.seen) if (r.scored & r.seen).any() else np.flatnonzero(r.scored)
     nearest = after[np.minimum(np.searchsorted(after, t), len(after) - 1)]
     back = np.maximum(0, nearest - t)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if b.opened is None:
             size, ratio, slope = np.log10(r.size[:, t]), r.log_ratio[:, t], r.openness[:, t]
             total = r.space[:, t] + r.time[:, t]
-            above = 100 * r.space[:, t] / total
-            future = 100 * r.time[:, t] / total
+            above = 100 * (r.space[:, t] / total)
+            future = 100 * (r.time[:, t] / total)
         else:
             size, ratio, slope = np.log10(np.abs(b.opened.delta[:, t])), b.opened.log_ratio[:, t], b.opened.slope[:, t]
             above = future = np.zeros_like(size)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
+EVERYWHERE = "Arial, Helvetica, sans-serif"  # in an image, which brings no font
 SERIF = '"Source Serif", "Source Serif Pro", serif'
 SIZE, HEADING = 13, 16  # px
 LEFT, RIGHT = 84, 38  # px: every track shares these margins, so a column is the same step in each

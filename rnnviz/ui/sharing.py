@@ -6,7 +6,7 @@ from functools import cache
 import streamlit as st
 
 from ..examples import example_of
-from ..figures import flow_spec
+from ..figures import flow_spec, framed
 from ..files import grid_csv, script, to_json
 from ..handout import Page, web_page
 from ..links import to_link, too_large
@@ -22,7 +22,7 @@ def saver():
 
 def menu(experiment, drawn, cell, equation, theme):
     """Everything to take home of an experiment and its Drawn; cell: the outlined one, from 0, and its equation."""
-    sentence = drawn.sentence.text
+    sentence, lead = drawn.sentence.text, "".join(text for text, _ in drawn.sentence.lead)
     title = example_of(experiment) or "rnnviz"
     file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
     large = too_large(experiment)
@@ -32,15 +32,15 @@ def menu(experiment, drawn, cell, equation, theme):
         st.text(f"The {' and the '.join(large)} {'are' if len(large) > 1 or large[0] == 'weights' else 'is'} too large for the "
                 "link. Save the experiment as JSON to keep them.")
 
-    def spec(theme):
+    def spec(theme, caption=None):
         return flow_spec(drawn.reading, cell=cell, theme=theme, decades=experiment.decades, opened=drawn.opened,
-                         caption="".join(text for text, _ in drawn.sentence.lead))
+                         caption=caption)
 
     def page():
         return web_page([Page(title, spec("light"), drawn.sentence, equation, experiment, link)])
 
-    saver()(key="saver", data=board.pack({"spec": spec(theme), "file": file, "plotly": server.address("plotly.js")}),
-            height="content")
+    image = {"spec": framed(spec(theme, lead)), "file": file, "plotly": server.address("plotly.js")}
+    saver()(key="saver", data=board.pack(image), height="content")
     with st.container(horizontal=True, gap="small"):
         for label, make, ending, mime in (
                 ("Web page", page, "html", "text/html"),
