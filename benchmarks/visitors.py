@@ -118,8 +118,9 @@ class Count:
 
     def tell(self, who):
         self.waits.sort()
-        print(f"{who}: {len(self.waits) / self.seconds:.1f} reruns a second, server at "
-              f"{100 * self.cpu / self.lasted:.0f} % of a core\n  slider moved to answered: median {statistics.median(self.waits):.0f} ms, 95 % within "
+        print(f"{who}: {len(self.waits) / self.seconds:.1f} reruns a second, "
+              f"server at {100 * self.cpu / self.lasted:.0f} % of a core")
+        print(f"  slider moved to answered: median {statistics.median(self.waits):.0f} ms, 95 % within "
               f"{self.waits[int(0.95 * len(self.waits))]:.0f} ms (target 300), longest {self.waits[-1]:.0f} ms")
 
 
