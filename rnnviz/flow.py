@@ -270,59 +270,84 @@ def _state(run, size, chosen, checkpoint):
     state = np.full(size.shape, OK, dtype=np.int8)
     state[np.isinf(size)] = OVERFLOW
     state[np.isnan(size)] = NAN
-    small = size < SMALLEST
+    reached = run.backward.reached
+    small = (size < SMALLEST) & reached
     if small.any():
-        state[small] = np.where(_can_arrive(run, chosen, checkpoint)[small], UNDERFLOW, ZERO)
-    state[:, ~run.backward.reached] = CUT
+        steps = np.flatnonzero(reached)
+        arrive = _can_arrive(run, chosen, steps[steps >= np.argmax(small.any(axis=0))], checkpoint)
+        state[small] = np.where(arrive[small], UNDERFLOW, ZERO)
+    state[:, ~reached] = CUT
     return state
 
 
-def _can_arrive(run, chosen, checkpoint):
+def _can_arrive(run, chosen, steps, checkpoint):
     """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell.
 
+    steps: the ones that are asked for and all later ones that a pass reaches, ascending; False at all others.
     The backward pass on names: a unit holds the earliest pass whose losses arrive there, P if none do; the earliest
     suffices, because it reaches furthest back. Where one arrives and the size is 0, float64 ran out; where none does,
     the zero is exact. A sum that cancels exactly counts as exact: its terms are not small.
     """
-    network, backward_pass, windows = run.network, run.backward, run.windows
-    layers, L, T, none = network.layers, len(network.layers), run.sequence.T, windows.P
+    layers, backward_pass, windows = run.network.layers, run.backward, run.windows
+    T, none = run.sequence.T, windows.P
     first = np.append(windows.first, T)  # no pass reaches no step
     carrier = np.searchsorted(windows.last, np.arange(T))
-    entering = np.where(backward_pass.from_space[-1] != 0, carrier[:, None], none)
-    through_space = [_earliest(layer.W_S, none) for layer in layers]
-    through_time = [_earliest(layer.W_T, none) if layer.recurrent else None for layer in layers]
-    closed = [(slope == 0, _cancelled(run, l)) for l, slope in enumerate(backward_pass.slopes)]
-    arrive = np.zeros((L, T), dtype=bool)
-    later = [np.full(layer.n, none) for layer in layers]
-    through_gate = chosen is backward_pass.delta
-    for t in range(T - 1, -1, -1):
-        if t % max(1, 500 // L) == 0:
-            checkpoint()
-        grad_h = entering[t]
-        for l in range(L - 1, -1, -1):
-            shut, cancelled = closed[l]
-            if through_time[l] is not None:
-                back = through_time[l](later[l])
-                grad_h = np.minimum(grad_h, np.where(first[back] <= t, back, none))
-            grad_h = np.where(cancelled[t], none, grad_h)
-            delta = np.where(shut[t], none, grad_h)
-            arrive[l, t] = (delta if through_gate else grad_h).min() < none
-            later[l] = delta
-            grad_h = through_space[l](delta)
+    arrive = np.zeros((len(layers), T), dtype=bool)
+    grad_h = np.where(backward_pass.from_space[-1] != 0, carrier[:, None], none)[steps]
+    for l in range(len(layers) - 1, -1, -1):
+        shut, cancelled = backward_pass.slopes[l][steps] == 0, _cancelled(run, l)[steps]
+        if layers[l].recurrent:
+            grad_h = _through_time(layers[l].W_T, grad_h, shut | cancelled, steps, first, checkpoint)
+        grad_h = np.where(cancelled, none, grad_h)
+        delta = np.where(shut, none, grad_h)
+        arrive[l, steps] = (delta if chosen is backward_pass.delta else grad_h).min(axis=1) < none
+        grad_h = _through_space(layers[l].W_S, delta, none, checkpoint)
     return arrive
 
 
+def _through_time(W_T, entering, closed, steps, first, checkpoint):
+    """(steps, n): the earliest pass at every unit, of those that enter there and those that come from the step after.
+
+    entering, closed: (steps, n), what comes from above, and the units that let nothing through. first: of each pass, and T
+    for none."""
+    none = len(first) - 1
+    if W_T.all():  # every open unit leads to every unit, so that one number a step is enough
+        here = np.where(closed, none, entering).min(axis=1).tolist()
+        opened, reach, back, later = (~closed).any(axis=1).tolist(), first.tolist(), [], none
+        for t, passes, is_open in zip(steps[::-1].tolist(), here[::-1], opened[::-1], strict=True):
+            back.append(later if reach[later] <= t else none)
+            later = min(passes, back[-1]) if is_open else none
+        return np.minimum(entering, np.array(back[::-1])[:, None])
+    arriving, later, through = entering.copy(), np.full(W_T.shape[0], none), _earliest(W_T, none)
+    for i in range(len(steps) - 1, -1, -1):
+        if i % 500 == 0:
+            checkpoint()
+        back = through(later)
+        np.minimum(arriving[i], np.where(first[back] <= steps[i], back, none), out=arriving[i])
+        later = np.where(closed[i], none, arriving[i])
+    return arriving
+
+
+def _through_space(W_S, delta, none, checkpoint):
+    """(steps, n_below): the earliest pass that comes from the units above, in pieces of about a million numbers."""
+    if W_S.all():
+        return np.repeat(delta.min(axis=1, keepdims=True), W_S.shape[1], axis=1)
+    through, rows, made = _earliest(W_S, none), max(1, 1_000_000 // W_S.size), []
+    for start in range(0, len(delta), rows):
+        checkpoint()
+        made.append(through(delta[start:start + rows]))
+    return np.concatenate(made)
+
+
 def _earliest(W, none):
-    """The function from passes at the rows of W to the earliest at each column that an entry other than 0 leads to."""
-    if W.all():
-        return lambda passes: np.full(W.shape[1], passes.min())
+    """The function from passes (.., rows of W) to the earliest at each column that an entry other than 0 leads to."""
     columns, rows = np.nonzero(W.T)
     reached, starts = np.unique(columns, return_index=True)
 
     def through(passes):
-        found = np.full(W.shape[1], none)
+        found = np.full((*passes.shape[:-1], W.shape[1]), none)
         if len(reached):
-            found[reached] = np.minimum.reduceat(passes[rows], starts)
+            found[..., reached] = np.minimum.reduceat(passes[..., rows], starts, axis=-1)
         return found
 
     return through

@@ -20,7 +20,7 @@ MOST_NUMBERS = 1_000_000
 MAX_DEPTH, MAX_SIDE, MAX_ROWS = 12, 512, 10_000
 LONGEST_NAME = 60
 NAME = re.compile(r"(W_S|W_T|b|h)([1-9][0-9]?)|W_out|b_out")
-NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
+NUMBER = re.compile(r"[-+]?([0-9]++(\.[0-9]*+)?|\.[0-9]++)([eE][-+]?[0-9]{1,4})?")  # possessive: as fast as it is long
 
 
 def place(name):

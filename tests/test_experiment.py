@@ -282,7 +282,7 @@ def test_a_refusal_for_its_cost_names_a_length_that_fits_and_is_shorter():
 
 
 @given(small_experiments())
-def test_the_cost_is_every_weight_times_every_step_and_column(experiment):
+def test_the_cost_is_every_weight_times_every_step_and_column_and_every_number_of_the_sequence(experiment):
     n_in, n_out = ends(experiment)
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
@@ -293,7 +293,7 @@ def test_the_cost_is_every_weight_times_every_step_and_column(experiment):
     for first, last in zip(experiment.windows.first, experiment.windows.last, strict=True):
         distinct[int(first)] = int(last)  # passes that reach equally far are one
     columns = max(sum(first <= t <= last for first, last in distinct.items()) for t in range(experiment.T))
-    assert cost(experiment) == experiment.T * size * columns
+    assert cost(experiment) == experiment.T * (size * columns + 60 * (n_in + n_out))
 
 
 @pytest.mark.parametrize("task", TASKS)

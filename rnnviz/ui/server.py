@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+import sys
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -46,4 +47,5 @@ def routes():
         asset(name)
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(0.001)  # a short run waits at most this long for each of the turns it needs beside a long one
     return [Route("/rnnviz/{name}", send)]
