@@ -342,6 +342,8 @@ def _through_space(W_S, delta, none, checkpoint):
 def _earliest(W, none):
     """The function from passes (.., rows of W) to the earliest at each column that an entry other than 0 leads to."""
     columns, rows = np.nonzero(W.T)
+    if np.array_equal(columns, np.arange(W.shape[1])):  # one entry a column, as in the identity
+        return lambda passes: passes[..., rows]
     reached, starts = np.unique(columns, return_index=True)
 
     def through(passes):
