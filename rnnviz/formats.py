@@ -22,6 +22,7 @@ from .values import freeze
 MOST_BYTES = 16 * 2**20
 MOST_ARRAYS = 256
 LONGEST_PATH = 200  # of a name as it stands in the file: prefixes of nested models are long
+MOST_DIGITS = 16  # of a whole number in the header of a file
 LONGEST_NUMBER = 400  # characters of one number in a text: 1e-308 written out without an exponent has 330
 NPY_HEADER = 1024  # bytes; a matrix needs 128
 SAFETENSORS_HEADER = 200_000  # bytes; 256 names of 200 characters need half of it
@@ -42,7 +43,7 @@ def read_arrays(data, kind):
     if kind not in FORMATS:
         raise ValueError(f"{quoted(str(kind))} is no kind of file that is read here; it must be one of {', '.join(FORMATS)}")
     if len(data) > MOST_BYTES:
-        raise ValueError(f"the file has {len(data):,} bytes; it may have {MOST_BYTES:,} (16 MB)")
+        raise ValueError(f"the file has {len(data):,} bytes; it may have {MOST_BYTES:,} ({MOST_BYTES >> 20} MB)")
     return collected(FORMATS[kind](bytes(data)))
 
 
@@ -81,8 +82,11 @@ def collected(promises):
 
 def finite(called, given):
     """The same numbers as a read-only float64 array. Raises ValueError on nan and inf, naming row and column from 1."""
-    with np.errstate(all="ignore"):  # a nan that signals does so when it is widened
-        made = np.array(given, dtype=np.float64, order="C")
+    try:
+        with np.errstate(all="ignore"):  # a nan that signals does so when it is widened
+            made = np.array(given, dtype=np.float64, order="C")
+    except OverflowError:  # of a whole number that was parsed as one
+        raise ValueError(f"{called} holds a whole number beyond 1.8e308; every number must be finite") from None
     good = np.isfinite(made)
     if not good.all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
@@ -308,20 +312,31 @@ def tensor(name, entry, body):
 # .json: names and nested lists of numbers.
 
 
+NUMBERS = {float, int}  # not bool, which is an int to isinstance
 STANDS_FOR = {bool: "true or false", type(None): "null", str: "a text", dict: "an object", list: "a list"}
 
 
 def json_lists(data):
     """A Promise for every name of a .json file: {"W": [[1, 2], [3, 4]], "b": [0, 1]}, or that within {"state_dict": ..}."""
-    made = parsed(data, "the file", most=MOST_NUMBERS)
-    if set(made) == {"state_dict"} and isinstance(made["state_dict"], dict):
-        made = made["state_dict"]
+    return promised(parsed(data, "the file", most=MOST_NUMBERS))
+
+
+def arrays_of(made):
+    """{name: array} of the object that a text in JSON is, once it is parsed; held to the same bounds as read_arrays."""
+    return collected(promised(made))
+
+
+def promised(made):
+    """A Promise for every name of a parsed object, or of its "state_dict" where only numbers and texts stand beside it."""
+    state = made.get("state_dict")
+    if isinstance(state, dict) and not any(isinstance(value, list | dict) for value in made.values() if value is not state):
+        made = state
     return (Promise(name, rectangle(quoted(name), value), lambda value=value: value) for name, value in made.items())
 
 
 def rectangle(called, value):
     """The shape of nested lists: (), (n,) or (rows, columns). Raises ValueError naming what is no number, or a ragged row."""
-    if type(value) is float:
+    if type(value) in NUMBERS:
         return ()
     if not isinstance(value, list):
         raise ValueError(f"{called} is {STANDS_FOR[type(value)]}; it must be a list of numbers, or a list of rows of numbers")
@@ -329,7 +344,7 @@ def rectangle(called, value):
         only_numbers(f"{called} at entry", value)
         return (len(value),)
     if set(map(type, value)) == {list} and len(set(map(len, value))) == 1:
-        if set(map(type, chain.from_iterable(value))) <= {float}:
+        if set(map(type, chain.from_iterable(value))) <= NUMBERS:
             return (len(value), len(value[0]))  # the quick way for a million rows; what follows finds what is wrong
     for r, row in enumerate(value, 1):
         if not isinstance(row, list):
@@ -340,7 +355,7 @@ def rectangle(called, value):
 
 
 def only_numbers(where, row):
-    wrong = next((c for c, value in enumerate(row) if type(value) is not float), None)
+    wrong = next((c for c, value in enumerate(row) if type(value) not in NUMBERS), None)
     if wrong is not None:
         raise ValueError(f"{where} {wrong + 1:,} is {STANDS_FOR[type(row[wrong])]}; it must be a number")
 
@@ -405,8 +420,8 @@ def number(text):
 
 
 def whole(text):
-    if len(text) > 16:
-        raise ValueError(f"a whole number has {len(text):,} digits; it may have 16")
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a whole number has {len(text):,} digits; it may have {MOST_DIGITS}")
     return int(text)
 
 
@@ -418,12 +433,16 @@ FORMATS = {"npz": npz, "safetensors": safetensors, "json": json_lists}
 
 @dataclass(frozen=True)
 class Conversion:
-    """Files that are not read: how their names end, what they are, why they are not read, three lines that convert them."""
+    """Files that are not read: how their names end, what they are, why they are not read, three lines that convert them.
+
+    first: what a person may have to do before.
+    """
 
     endings: tuple
     what: str
     why: str
     lines: str
+    first: str = ""
 
 
 CAN_RUN = "can run a program when it is opened, so it is not opened here"
@@ -438,9 +457,10 @@ import keras, numpy as np
 model = keras.models.load_model("model.keras")
 np.savez("model.npz", **{w.path.replace("/", "."): w.numpy() for w in model.weights})"""),
     "PyTorch": Conversion((".pt", ".pth", ".bin", ".ckpt"), "A PyTorch file", CAN_RUN, """\
-import torch, numpy as np
-saved = torch.load("model.pt", map_location="cpu", weights_only=True)
-np.savez("model.npz", **{k: v.detach().double().numpy() for k, v in saved.get("state_dict", saved).items()})"""),
+import torch, numpy as np; saved = torch.load("model.pt", map_location="cpu", weights_only=True)
+saved = next((saved[k] for k in ("state_dict", "model_state_dict", "model") if k in saved), saved)
+np.savez("model.npz", **{k: v.detach().double().numpy() for k, v in saved.items() if hasattr(v, "detach")})""",
+        ' (a whole model must be saved anew first, as torch.save(model.state_dict(), "model.pt"))'),
     "pickle": Conversion((".pkl", ".pickle"), "A pickle", CAN_RUN, """\
 import pickle, numpy as np
 with open("model.pkl", "rb") as file: saved = pickle.load(file)  # only if you wrote it yourself
@@ -458,7 +478,8 @@ def conversion(name, data):
         return None
     row = CONVERSIONS[kind]
     endings = " or ".join(row.endings[:2])
-    return f"{row.what} ({endings}) {row.why}; three lines of Python turn it into an .npz file that can be read:\n{row.lines}"
+    return (f"{row.what} ({endings}) {row.why}; three lines of Python turn it into an .npz file that can be read{row.first}:"
+            f"\n{row.lines}")
 
 
 def written_by(data):

@@ -14,6 +14,8 @@ from functools import cache
 
 import numpy as np
 
+from rnnviz.formats import MOST_BYTES as MOST
+
 KINDS = ("npz", "safetensors", "json")
 
 
@@ -346,7 +348,9 @@ def hostile_json():
                  '{"W": [1] "b": [2]}', '["W", [1]]', '{"W": [1]} # x', "// x\n{}", '{"a": "\\x"}', '{"a": "\\u12"}',
                  '{"a\nb": [1]}',
                  '{"state_dict": {}}', '{"state_dict": []}', '{"state_dict": [[]]}', '{"state_dict": null}',
-                 '{"state_dict": {"state_dict": {"W": [1]}}}', '{"state_dict": {"W": [1]}, "epoch": {}}'):
+                 '{"state_dict": {"state_dict": {"W": [1]}}}', '{"state_dict": {"W": [1]}, "epoch": {}}',
+                 '{"state_dict": {"W": [1]}, "b": [1]}', '{"state_dict": {}, "epoch": 3}', '{"state_dict": 3, "epoch": "3"}',
+                 '{"state_dict": {"W": [1], "epoch": "3"}}', '{"epoch": "3"}'):
         yield f"text {text[:40]!r}", text.encode()
     for bad in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 400, "1" * 401, "0." + "1" * 400, "1" * 5000,
                 "-" + "9" * 5000,
@@ -403,8 +407,6 @@ def hostile_files(kind):
 
 
 # The worst: what a reader must see through before it unpacks or parses anything.
-
-MOST = 16 * 2**20  # bytes that a file may have
 
 
 def filled(start, piece, end=b""):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from rnnviz import formats
-from rnnviz.formats import conversion, read_arrays
+from rnnviz.formats import MOST_BYTES, arrays_of, conversion, read_arrays
 from rnnviz.own import MOST_NUMBERS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -139,10 +139,38 @@ def test_tensors_come_in_the_order_of_the_header_wherever_their_bytes_stand():
     ' \n{"W" : [ [1.0,2E0],\t[35e-1,-0.4]] , "b":[-0]}\r\n',
     '\ufeff{"state_dict": {"W": [[1, 2], [3.5, -0.4]], "b": [0]}}',
     '{"\\u0057": [[1, 2], [3.50000000000000000000000000000000000, -0.4]], "b": [0]}',
+    '{"epoch": 3, "state_dict": {"W": [[1, 2], [3.5, -0.4]], "b": [0]}, "lr": 1e-3, "name": "x", "best": true, "of": null}',
 ])
 def test_a_json_text_may_be_written_in_many_ways(text):
     made = read_arrays(text.encode(), "json")
     assert {name: value.tolist() for name, value in made.items()} == {"W": [[1, 2], [3.5, -0.4]], "b": [0]}
+
+
+def test_a_text_that_is_parsed_already_holds_the_same_arrays():
+    data = b'{"W": [[1, 2.5], [-3, 4e1]], "b": [0, 7], "step": 3}'
+    for whole in (None, formats.whole):
+        made = formats.parsed(data, "the file", whole=whole)
+        same(arrays_of(made), read_arrays(data, "json"))
+        same(arrays_of({"state_dict": made, "epoch": 3}), read_arrays(data, "json"))
+
+
+@pytest.mark.parametrize(("made", "sentence"), [
+    ({}, "the file holds no arrays; it must hold at least one"),
+    ({"W": [1, True]}, '"W" at entry 2 is true or false; it must be a number'),
+    ({"W": [[1, 2], [3, False]]}, '"W" at row 2, column 2 is true or false; it must be a number'),
+    ({"W": True}, '"W" is true or false; it must be a list of numbers, or a list of rows of numbers'),
+    ({"W": [[1, 2], 3]}, 'row 2 of "W" is a number; it must be a list of numbers'),
+    ({"W": [10**400]}, '"W" holds a whole number beyond 1.8e308; every number must be finite'),
+    ({"W": [0.5] * (MOST_NUMBERS + 1)}, 'the file holds 1,000,001 numbers up to "W"; it may hold 1,000,000 in all'),
+    ({f"W{k}": 1 for k in range(257)}, "the file holds more than 256 arrays; it may hold 256"),
+    ({"state_dict": {"W": [1]}, "b": [1]},
+     '"state_dict" is an object; it must be a list of numbers, or a list of rows of numbers'),
+])
+def test_a_parsed_text_is_held_to_the_same_bounds(made, sentence):
+    with pytest.raises(ValueError) as caught:
+        arrays_of(made)
+    assert str(caught.value) == sentence
+    assert not hostile.not_plain(sentence)
 
 
 def test_a_number_in_a_text_is_the_nearest_float_to_the_last_bit():
@@ -189,6 +217,7 @@ def test_as_many_arrays_and_numbers_as_are_allowed_are_read():
     ("safetensors", hostile.tensors({"W": hostile.entry("F8_E4M3")}, hostile.FOUR),
      'dtype of "W" is "F8_E4M3"; it must be one of '
      'F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8'),
+    ("npz", bytes(MOST_BYTES + 1), "the file has 16,777,217 bytes; it may have 16,777,216 (16 MB)"),
     ("csv", b"1,2", '"csv" is no kind of file that is read here; it must be one of npz, safetensors, json'),
 ])
 def test_a_refusal_names_the_thing_what_it_was_and_what_it_may_be(kind, data, sentence):
@@ -213,7 +242,8 @@ def second_opinion(data, kind):
             return {name: file[name].astype(np.float64) for name in file.files}
     if kind == "json":
         made = json.loads(data)
-        made = made["state_dict"] if list(made) == ["state_dict"] else made
+        beside = [value for name, value in made.items() if name != "state_dict"]
+        made = made["state_dict"] if "state_dict" in made and not any(isinstance(v, list | dict) for v in beside) else made
         return {name: np.array(value, np.float64) for name, value in made.items()}
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
@@ -346,17 +376,36 @@ def run_lines(text, folder, monkeypatch, **given):
     return read_arrays((folder / "model.npz").read_bytes(), "npz")
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
+WRAPPED = {
+    "plain": lambda state: state,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3},
+    "model_state_dict": lambda state: {"epoch": 3, "model_state_dict": state, "optimizer_state_dict": {}, "loss": 0.5},
+    "model": lambda state: {"model": state, "optimizer": {"state": {}, "param_groups": []}, "args": ["a"]},
+    "beside what is no tensor": lambda state: state | {"version": 3, "note": "x"},
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
 @pytest.mark.parametrize("zipped", [False, True])
 def test_the_three_lines_for_pytorch_convert_what_torch_saves(tmp_path, monkeypatch, wrapped, zipped):
     torch = pytest.importorskip("torch")
     model = torch.nn.RNN(2, 3).to(torch.bfloat16)
     state = dict(model.state_dict()) | {"steps": torch.tensor(3)}
     path = tmp_path / "model.pt"
-    torch.save({"state_dict": state, "epoch": 3} if wrapped else state, path, _use_new_zipfile_serialization=zipped)
+    torch.save(WRAPPED[wrapped](state), path, _use_new_zipfile_serialization=zipped)
     assert conversion("unknown", path.read_bytes()) == conversion("model.pt", b"")
     made = run_lines(conversion("model.pt", b""), tmp_path, monkeypatch)
     same(made, {name: value.double().numpy() for name, value in state.items()})
+
+
+def test_a_whole_pytorch_model_is_converted_after_the_line_that_the_sentence_gives(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    model, text = torch.nn.RNN(2, 3), conversion("model.pt", b"")
+    torch.save(model, tmp_path / "model.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        run_lines(text, tmp_path, monkeypatch)
+    exec(text[text.index("torch.save("):text.index("):\n")], {"torch": torch, "model": model})
+    same(run_lines(text, tmp_path, monkeypatch), {name: value.double().numpy() for name, value in model.state_dict().items()})
 
 
 KERAS = """
