@@ -3,8 +3,8 @@
     z_t = W_S h_below_t + W_T h_{t-1} + b        o_t = W_out h_top_t + b_out
 
 PyTorch has W_S and W_T as they stand here, and b in two parts; Keras multiplies from the other side, so that its
-matrices are turned over. Every array of a file gets a role, or the reason why it has none. Nothing is guessed: what
-could be understood in two ways is refused, or left out by name.
+matrices are turned over. Every array of a file gets a role, or the reason why it has none. What could be understood in
+two ways is refused, left out by name, or said in a remark.
 """
 
 import re
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .own import LONGEST_NAME, MAX_DEPTH, MAX_SIDE, Weights, place
+from .own import LONGEST_NAME, MAX_DEPTH, MAX_SIDE, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +21,10 @@ class Found:
     """A network found among arrays, from the input upwards.
 
     weights: every matrix under the house's names, W_S1 (n, n_below), W_T1 (n, n), b1 (n,), .., W_out, b_out; b and b_out
-    are zeros where the file has none. roles: (name in the file, shape such as "16 × 3", role) of every array, in the
-    order of the file. left_out: (name, why) of those without a role. remarks: plain sentences. cells: a name a layer, or
-    None where the file does not say. stack: (width, recurrent) a layer; n_out: None without a readout.
+    are zeros where the file has none. roles: (name in the file, shape such as "16 × 3", role) of every array: W_S, W_T, b
+    and h_0 of each layer, the readout, then what has none. left_out: (name, why) of those without a role. remarks: plain
+    sentences. cells: a name a layer, or None where the file does not say. stack: (width, recurrent) a layer; n_out: None
+    without a readout.
     """
 
     weights: Weights
@@ -62,11 +63,14 @@ class Spelled:
 
 @dataclass(frozen=True)
 class Head:
-    """A matrix that may be the readout, its bias if there is one, and whether its name says so."""
+    """A matrix that may be the readout, its bias if there is one, and what its name says.
+
+    says: "own" for W_out, "readout" for a name that readouts have, "linear" for one that any linear layer has, or "".
+    """
 
     W: Part
     b: Part | None
-    usual: bool
+    says: str
 
     @property
     def parts(self):
@@ -90,17 +94,16 @@ def understand(arrays):
         raise ValueError(f"{quoted(first.name)} and {quoted(second.name)} belong to two networks; the file must hold one")
     layers = networks[0].layers
     widths = fitting(layers)
-    used = {part.name for layer in layers for part in layer}
-    head, why = readout({name: shape for name, shape in shapes.items() if name not in used}, layers[-1], widths[-1])
+    head, why, doubts = readout(shapes, layers, widths)
     understood = {name: words for l, layer in enumerate(layers, 1) for name, words in roles(layer, f" of layer {l}").items()}
     understood |= roles(head.parts if head else (), "")
     left_out = {name: why.get(name, unknown(shape)) for name, shape in shapes.items() if name not in understood}
+    told = understood | {name: f"not understood: {reason}" for name, reason in left_out.items()}
     return Found(
         weights=gathered(arrays, layers, widths, head),
-        roles=tuple((shown(name), shape_text(shape), understood.get(name) or f"not understood: {left_out[name]}")
-                    for name, shape in shapes.items()),
+        roles=tuple((shown(name), shape_text(shapes[name]), words) for name, words in told.items()),
         left_out=tuple((shown(name), why) for name, why in left_out.items()),
-        remarks=networks[0].remarks + remarks(layers, head),
+        remarks=networks[0].remarks + remarks(layers, head) + doubts,
         cells=None,
         stack=tuple((n, of_kind(layer, "W_T") is not None) for n, layer in zip(widths, layers, strict=True)),
         n_in=of_kind(layers[0], "W_S").shape[1],
@@ -131,16 +134,19 @@ def remarks(layers, head):
         (any(part.turned for part in parts), "Keras multiplies from the other side, so its matrices are transposed here."),
         (head is None, "There is no readout in the file: the output is the top layer's state."),
         (head is not None and head.b is None, "The readout has no bias in the file: b_out = 0."),
-        (True, "The file does not say which cells the layers have, tanh or relu."),
     )
     return tuple(sentence for applies, sentence in said if applies)
 
 
 def roles(parts, whose):
-    """{name: what it is in words}: "W_T of layer 1, transposed"."""
+    """{name: what it is in words}, W_S first: "W_T of layer 1, transposed"."""
     several = sum(part.kind == "b" for part in parts) > 1
+    parts = sorted(parts, key=lambda part: KINDS.index(part.kind))
     return {part.name: ("added into " if several and part.kind == "b" else "") + {"h": "h_0"}.get(part.kind, part.kind) + whose
             + (", transposed" if part.turned else "") for part in parts}
+
+
+KINDS = ("W_S", "W_T", "b", "h", "W_out", "b_out")
 
 
 def unknown(shape):
@@ -235,7 +241,8 @@ KERAS_KINDS = {"kernel": "W_S", "recurrent_kernel": "W_T", "bias": "b"}
 def keras(shapes):
     """SimpleRNN's kernel (n_below, n), recurrent_kernel (n, n) and bias, with the path of their layer before them.
 
-    Layers stand in the order of the numbers in their paths, if that fits, or else in the order of the file.
+    Layers stand in the order of the numbers in their paths, if that fits, or else in the order of the file. Raises
+    ValueError where another layer's kernel stands between two of them.
     """
     groups = {}
     for name, shape in shapes.items():
@@ -254,7 +261,32 @@ def keras(shapes):
             raise ValueError(f"{quoted(first.name)} and {quoted(last.name)} are of one layer, which has something twice")
         steps = unnumbered(path)  # the last two are the layer and its cell
         networks.setdefault(tuple(steps[:-2]), {})[path] = tuple(parts)
+    for layers in networks.values():
+        check_between(shapes, groups, layers)
     return [stacked(layers) for layers in networks.values()]
+
+
+def check_between(shapes, groups, layers):
+    """Raises ValueError where a file in the order of its layers has a kernel of another layer between these.
+
+    groups: {path: Parts} of the whole file; layers: those of one network.
+    """
+    if alphabetical(name for name in shapes if KERAS.fullmatch(name)):
+        return
+    inside = [i for i, path in enumerate(groups) if path in layers]
+    for parts in list(groups.values())[inside[0]:inside[-1]]:
+        kernel = of_kind(parts, "W_S")
+        if kernel and len(kernel.shape) == 2 and not of_kind(parts, "W_T"):
+            raise ValueError(f"{kernel}, of a Dense layer, stands between two recurrent ones; networks here have none there")
+
+
+def alphabetical(names):
+    """Whether these names are sorted, as .safetensors files sort them: their order then says nothing about the layers.
+
+    In the order of the layers they are not: weight_ih comes before weight_hh, and kernel before bias.
+    """
+    names = list(names)
+    return names == sorted(names)
 
 
 def stacked(layers):
@@ -262,12 +294,13 @@ def stacked(layers):
     by_file = tuple(layers.values())
     by_number = tuple(layers[path] for path in sorted(layers, key=numbers_of))
     orders = [order for order in dict.fromkeys((by_number, by_file)) if chains(order)]
+    order = orders[0] if orders else by_number
     said = ()
-    if len(orders) > 1:
-        said = ("The layers stand in the order of the numbers in their names; that of the file would fit too.",)
-    elif len({tuple(unnumbered(path)) for path in layers}) > 1:
-        said = ("The layers have different names; they are taken to stand on each other as shown.",)
-    return Spelled(orders[0] if orders else by_number, said)
+    if orders and len(layers) <= MAX_DEPTH and (several_chains(order) or len({tuple(unnumbered(path)) for path in layers}) > 1):
+        path_of = {layer: path for path, layer in layers.items()}
+        names = ", ".join(f'"{shown(path_of[layer], 30)}"' for layer in order)
+        said = (f"The layers are taken to stand on each other, in this order: {names}.",)
+    return Spelled(order, said)
 
 
 def unnumbered(path):
@@ -282,18 +315,41 @@ def numbers_of(path):
 
 def chains(layers):
     """Whether every layer reads what the one below has."""
-    ends = [(of_kind(layer, "W_S"), of_kind(layer, "W_T")) for layer in layers]
-    return all(above and above.shape[1:] == W_T.shape[:1] for (_, W_T), (above, _) in pairwise(ends))
+    return all(above[0] == below[1] for below, above in pairwise(map(ends, layers)))
+
+
+def ends(layer):
+    """(how many units a layer reads, how many it has), or None for what its shapes do not say."""
+    W_S, W_T = of_kind(layer, "W_S"), of_kind(layer, "W_T")
+    return (W_S.shape[1] if W_S and len(W_S.shape) == 2 else None), (W_T.shape[0] if W_T.shape else 0)
+
+
+def several_chains(layers):
+    """Whether these layers, which chain, would do so in another order too."""
+    def ways(left, width):  # up to 2
+        found = 0 if left else 1
+        for i, (reads, has) in enumerate(left):
+            if found < 2 and width in (None, reads):
+                found += ways(left[:i] + left[i + 1:], has)
+        return found
+
+    sides = [ends(layer) for layer in layers]
+    return len(set(sides)) < len(sides) or ways(sides, None) > 1  # two of one shape can always change places
+
+
+HOUSE = re.compile(r"(W_S|W_T|b|h)(0|[1-9][0-9]{0,3})")
 
 
 def house(shapes):
     """W_S1, W_T1, b1, h1 and so on upwards, where at least one layer has W_T."""
     layers = {}
     for name, shape in shapes.items():
-        if (where := place(name)) and where[0] <= MAX_DEPTH:
-            layers.setdefault(where[0], []).append(Part(name, ("W_S", "W_T", "b", "h")[where[1]], shape))
+        if found := HOUSE.fullmatch(name):
+            layers.setdefault(int(found[2]), []).append(Part(name, found[1], shape))
     if not any(of_kind(layer, "W_T") for layer in layers.values()):
         return []
+    if 0 in layers:
+        raise ValueError(f"{quoted(layers[0][0].name)} is of layer 0; layers are counted from 1, as in W_S1 and W_T1")
     return [from_below(layers)]
 
 
@@ -321,57 +377,148 @@ def nothing_recurrent(shapes):
 
 
 HEAD = re.compile(r"((?:(.*)[./])?)(?:(weight)|(kernel)(?::0)?|(W_out))")
-USUAL = {"fc", "linear", "lin", "out", "output", "head", "decoder", "readout", "classifier", "regressor", "dense", "proj",
-         "projection", "predictor", "h2o", "ho", "fcout", "outputlayer", "hiddentooutput", "hiddentotag", "tooutput"}
+READOUT = {"out", "output", "outputs", "head", "lmhead", "decoder", "readout", "classifier", "regressor", "predictor",
+           "prediction", "predictions", "logits", "final", "finallayer", "h2o", "ho", "fcout", "outfc", "linearout",
+           "outlinear", "outlayer", "outputlayer", "outproj", "outputproj", "outputprojection", "tooutput", "toout",
+           "hidden2tag", "hidden2out", "hidden2output", "hiddentotag", "hiddentoout", "hiddentooutput"}
+LINEAR = {"fc", "linear", "lin", "dense", "proj", "projection"}  # readouts have these names too, but not only they
 ELSEWHERE = re.compile(r"emb|encod|token|norm|attn|attention")  # matrices that stand before or beside a network
 
 
-def heads(shapes):
+def heads(shapes, layers):
     """Every matrix whose name a readout may have: "fc.weight", "dense/kernel" (turned over), "W_out"."""
+    recurrent = {part.name for layer in layers for part in layer}
+    shared = {step for name in recurrent for step in steps_of(name)[:-1]}
     found = []
     for name, shape in shapes.items():
         match = HEAD.fullmatch(name)
-        if not match or len(shape) != 2:
+        if not match or name in recurrent:
             continue
         before, path, weight, kernel, own = match.groups()
-        steps = [step for step in re.split("[./]", (path or "").lower()) if step and not step.isdigit()]
-        last = re.sub("[0-9_]", "", steps[-1]) if steps else ""
-        if (own and before) or (weight and not path) or ELSEWHERE.search(last):
+        if (own and before) or (not own and (not path or len(shape) != 2)):
+            continue
+        steps = [step for step in steps_of(path or "") if step and not step.isdigit()]
+        if any(ELSEWHERE.search(step) for step in steps if step not in shared):
             continue
         bias = "b_out" if own else name[:len(before)] + name[len(before):].replace(weight or kernel, "bias")
         turned = kernel is not None
         found.append(Head(Part(name, "W_out", shape[::-1] if turned else shape, turned),
                           Part(bias, "b_out", shapes[bias]) if bias in shapes else None,
-                          own is not None or turned or last in USUAL))
+                          "own" if own else said_by([step for step in steps[:-1] if step not in shared] + steps[-1:])))
     return found
 
 
-def readout(shapes, top, width):
-    """The Head of a network whose top layer has this width, or None, and {name: why} of those that were not taken.
+def steps_of(path):
+    return re.split("[./]", path.lower())
 
-    A usual name comes first; without one, the only matrix that fits. Raises ValueError where the only one with a usual
-    name does not fit. Where several fit, or another matrix may stand after it, none is taken.
+
+def said_by(steps):
+    """What the steps of a name say of its matrix: "readout", "linear" or ""."""
+    *above, last = [re.sub("_?[0-9]+$", "", step).replace("_", "") for step in steps] or [""]
+    if last in READOUT or (last in LINEAR and READOUT.intersection(above)):
+        return "readout"
+    return "linear" if last in LINEAR else ""
+
+
+def readout(shapes, layers, widths):
+    """(Head, {name: why}, remarks): the readout of these layers or None, why others were not taken, and what is in doubt.
+
+    W_out is the readout; without it, the only matrix that fits among those with a usual name. One that may as well stand
+    before the layers or between them is not taken, and where several fit, or another matrix may stand after it, none is.
+    Raises ValueError where W_out or the only one with a usual name does not fit.
     """
-    found = heads(shapes)
-    usual = [head for head in found if head.usual]
-    fits = [head for head in usual or found if head.W.shape[1] == width]
-    if len(usual) == 1 and not fits:
-        below = of_kind(top, "W_T") or of_kind(top, "W_S")
-        raise ValueError(f"{usual[0].W} would read {usual[0].W.shape[1]} units; the top layer, {below}, has {width}")
+    found = heads(shapes, layers)
+    own = next((head for head in found if head.says == "own"), None)
+    if own:
+        check_head(own, layers[-1], widths[-1])
+        return own, {part.name: "W_out is the readout" for head in found if head is not own for part in head.parts}, ()
+    order = Order.of(shapes, layers, found)
+    away, why = set(), {}
+    for head in found:
+        reason = "" if head.says else unnamed(head, widths[-1])
+        if head.says == "linear" and (reason := elsewhere(head, layers, widths, order)):
+            away.add(head)
+        if reason:
+            why |= {part.name: reason.format(f'"{renamed(part)}"') for part in head.parts}
+    named = [head for head in found if head.says]
+    able = [head for head in named if head not in away]
+    fits = [head for head in able if head.W.shape[1] == widths[-1]]
+    if len(named) == len(able) == 1 and not fits:
+        check_head(able[0], layers[-1], widths[-1])
     if len(fits) != 1:
-        why = "several matrices could be the readout" if fits else f"it does not read the {width} units of the top layer"
-        return None, {part.name: why for head in fits or found for part in head.parts}
+        reason = "several matrices could be the readout" if fits else OF_OTHERS.format(widths[-1])
+        return None, why | {part.name: reason for head in fits or able for part in head.parts}, ()
     head = fits[0]
-    after = next((other for other in found if other is not head and other.W.shape[1] == head.W.shape[0]), None)
+    n_in = of_kind(layers[0], "W_S").shape[1]
+    after = next((other for other in found if other is not head and other.W.shape[1] == head.W.shape[0]
+                  and not (order.early(other) and other.W.shape[0] == n_in)), None)
     if after:
-        why = "the readout seems to have several layers; one matrix is read"
-        return None, {part.name: why for part in head.parts + after.parts}
+        reason = "the readout seems to have several layers; one matrix is read"
+        return None, why | {part.name: reason for part in head.parts + after.parts}, ()
+    check_head(head, layers[-1], widths[-1])
+    doubtful = head.says == "linear" and head.W.shape[0] == n_in and not order.late(head)
+    doubt = f"{quoted(head.W.name)} is taken to be the readout; its shape would also fit before layer 1."
+    return head, why, (doubt,) if doubtful else ()
+
+
+OF_OTHERS = "it does not read the {} units of the top layer"
+
+
+def check_head(head, top, width):
     for part in head.parts:
         check_axes(part)
+    if head.W.shape[1] != width:
+        below = of_kind(top, "W_T") or of_kind(top, "W_S")
+        raise ValueError(f"{head.W} would read {head.W.shape[1]} units; the top layer, {below}, has {width}")
+    for part in head.parts:
         check_sides(part)
     if head.b and head.b.shape != head.W.shape[:1]:
         raise ValueError(f"{head.W} and {head.b} are one readout, but of {head.W.shape[0]} and {head.b.shape[0]} outputs")
-    return head, {}
+
+
+@dataclass(frozen=True)
+class Order:
+    """Where the names of a file stand, from first to last, those of its recurrent layers, and whether that says anything."""
+
+    at: dict
+    first: int
+    last: int
+    says: bool
+
+    @classmethod
+    def of(cls, shapes, layers, found):
+        names = [part.name for layer in layers for part in layer]
+        at = {name: i for i, name in enumerate(shapes)}
+        places = [at[name] for name in names]
+        names += [part.name for head in found for part in head.parts]
+        return cls(at, min(places), max(places), not alphabetical(sorted(names, key=at.get)))
+
+    def early(self, head):
+        return self.says and self.at[head.W.name] < self.first
+
+    def late(self, head):
+        return self.says and self.at[head.W.name] > self.last
+
+
+def elsewhere(head, layers, widths, order):
+    """Why a matrix of any linear layer's name is not taken as the readout: it stands, or may stand, elsewhere; "" if not."""
+    (m, k), W_S = head.W.shape, of_kind(layers[0], "W_S")
+    if k != widths[-1]:
+        return OF_OTHERS.format(widths[-1]) + ", but may stand before layer 1" if m == W_S.shape[1] else ""
+    feeds = m == W_S.shape[1] and (m == k or order.early(head))
+    between = W_S.turned and m == k and m in widths[:-1]  # Keras' layers are named one by one
+    if (feeds or between) and not order.late(head):
+        return f"it may as well stand {'before layer 1' if feeds else 'between two layers'}; if it is the readout, name it {{}}"
+    return ""
+
+
+def unnamed(head, width):
+    return "its name is none of a readout; if it is one, name it {}" if head.W.shape[1] == width else ""
+
+
+def renamed(part):
+    """A name that only a readout has: "readout.weight" for "pre.weight"."""
+    return "readout" + re.search(r"[./][^./]*$", part.name)[0]
 
 
 # Names as they may be shown.
