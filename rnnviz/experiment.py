@@ -221,7 +221,7 @@ def problem(experiment):
     e = experiment
     stack = e.stack
     if e.init == BY_HAND and any(n > 1 for n, _, _ in stack):
-        return "By hand sets weights one by one: it needs width 1 in every layer."
+        return "By hand needs width 1 in every layer; for wider ones start from another, and turn on Edit weights."
     if e.task == TABLE:
         found = table_problem(e)
         if found:

@@ -14,7 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from . import tables
-from .experiment import CONTROLS, TABLE, Experiment, ends, rows_to_read, value_problem
+from .experiment import (
+    BY_HAND,
+    CONTROLS,
+    TABLE,
+    Experiment,
+    ends,
+    misfits,
+    rows_to_read,
+    table_problem,
+    value_problem,
+)
 from .flow import CUT, NAN, OVERFLOW, PENDING, UNDERFLOW, ZERO
 from .foreign import understand
 from .formats import FORMATS, MOST_BYTES, conversion, parsed, read_arrays, whole
@@ -98,9 +108,13 @@ def read(value, name):
     found = re.fullmatch(r"float64 ([1-9][0-9]{0,5})(?: ([1-9][0-9]{0,5}))? ([A-Za-z0-9+/]*={0,2})", value) \
         if isinstance(value, str) else None
     shape = [int(side) for side in found.groups()[:2] if side] if found else []
-    if not found or len(found[3]) != 4 * -(-8 * prod(shape) // 3):
+    try:
+        made = base64.b64decode(found[3]) if found else b""
+    except ValueError:
+        made = b""
+    if not found or len(made) != 8 * prod(shape):
         raise ValueError(f"{name} must be rows of numbers, or float64, a shape and that many numbers")
-    return np.frombuffer(base64.b64decode(found[3]), "<f8").reshape(shape)
+    return np.frombuffer(made, "<f8").reshape(shape)
 
 
 def checksum(value):
@@ -159,21 +173,30 @@ def take_in(experiment, found, cell="tanh"):
     widths = {n for n, _ in found.stack}
     plain = len(widths) == 1 == len(set(cells)) and all(recurrent for _, recurrent in found.stack)
     made = replace(experiment, weights=found.weights, cell=cells[0], readout="linear" if found.n_out else "none",
-                   init="orthogonal" if experiment.init == "by hand" else experiment.init, layer=0, open=0,
+                   init="orthogonal" if experiment.init == BY_HAND else experiment.init, layer=0, open=0,
                    **(dict(layers="", depth=len(cells), width=widths.pop()) if plain else dict(layers=layers)))
     wanted = found.n_in, found.n_out or found.stack[-1][0]
     notes = []
     if TABLE == made.task and not made.table or ends(made) != wanted:
         made = replace(made, task="noise", inputs=wanted[0], outputs=wanted[1], loss="usual")
-        notes.append(f"The input is now noise, {wanted[0]} wide, for the network reads {wanted[0]} and answers {wanted[1]}; "
-                     "open a table to give it a sequence of your own.")
+        notes.append(f"The input is now noise, because the network has {wanted[0]} input{'s' * (wanted[0] > 1)} and "
+                     f"{wanted[1]} output{'s' * (wanted[1] > 1)}; open a table to give it a sequence of your own.")
     made, mended = mend(made)
     return made, (*notes, *mended)
 
 
 def take_table(experiment, table):
-    """(Experiment, notes): the experiment with a table as its input, read to its end."""
-    made = replace(experiment, table=table, task=TABLE)
+    """(Experiment, notes): the experiment with a table as its input, read to its end.
+
+    Of the aims it takes the first that own weights fit: the next value, the last column, 0.
+    """
+    made = replace(experiment, table=table, task=TABLE, **({"columns": "", "aim": "next value"} if experiment.table else {}))
+    W_out = experiment.weights.arrays.get("W_out")
+    others = [replace(made, aim="a column", target_column=len(table.names))]
+    if W_out is not None:
+        others.append(replace(made, aim="zero", outputs=len(W_out)))
+    if table_problem(replace(made, T=1)) is None and misfits(made):
+        made = next((other for other in others if not table_problem(replace(other, T=1)) and not misfits(other)), made)
     return mend(replace(made, T=max(1, min(rows_to_read(made), CONTROLS["T"]["high"]))))
 
 

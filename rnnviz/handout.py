@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from .experiment import CONTROLS, Experiment, sides
-from .formulas import to_html
+from .experiment import BY_HAND, CONTROLS, Experiment, sides
+from .formulas import NOTATIONS, to_html
 from .sentences import Sentence
 
 
@@ -32,7 +32,8 @@ h1 { font-size: 16px; font-weight: 600; color: #434C59; margin: 0; }
 .plot { overflow-x: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; color: #434C59; font-size: 14px; }
 dt, dd { margin: 0; overflow-wrap: anywhere; } a { color: inherit; overflow-wrap: anywhere; font-size: 14px; }
-@media print { body { margin: 0; } a { color: #434C59; } }
+@page { size: A4 landscape; margin: 10mm; }
+@media print { body { margin: 0; padding: 0; max-width: none; print-color-adjust: exact; } .plot { zoom: 0.92; } }
 """
 
 
@@ -54,7 +55,8 @@ def section(n, page):
     figure = go.Figure(page.spec).to_json().replace("<", "\\u003c")
     equation = ""
     if page.equation is not None:
-        heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark)))
+        says = NOTATIONS[page.experiment.notation].says[page.experiment.quantity]
+        heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark, says)))
         equation = (f'<p class="rv-heading"><b>The outlined cell</b> <span>{escape(heading)}</span></p>'
                     f'<div class="rv-terms">{to_html(page.equation)}</div>')
     link = ""
@@ -75,11 +77,14 @@ def line(parts):
 
 
 def settings(experiment):
-    """What differs from the usual settings, as terms and values."""
-    said = []
+    """What decides the picture, and whatever else differs from the usual settings, as terms and values."""
+    said, always = [], {"cell", "T", "score", "task", "init", "seed"}
+    always |= set() if experiment.layers else {"depth", "width"}
+    always |= set() if experiment.init == BY_HAND else {"g", "input_scale"}
+    always |= {"tau_max", "tau_b"} if experiment.cut else set()
     for name, control in CONTROLS.items():
         value = getattr(experiment, name)
-        if value == control["default"]:
+        if value == control["default"] and name not in always:
             continue
         if name == "weights":
             value = ", ".join(f"{matrix} ({sides(array.shape)})" for matrix, array in value.arrays.items())

@@ -6,7 +6,7 @@ short readable text, the one that travels in a link.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
@@ -41,14 +41,16 @@ class Weights:
     """
 
     arrays: Mapping = field(default_factory=dict)
+    known: InitVar[Mapping] = None  # arrays that were checked before, and need not be copied
     digest: str = field(init=False, repr=False, default="")
 
-    def __post_init__(self):
+    def __post_init__(self, known):
         unknown = next((name for name in self.arrays if place(name) is None), None)
         if unknown is not None:
             raise ValueError(f"{shown(unknown)} is no matrix; names are W_S1, W_T1, b1, h1 (and so on up to layer "
                              f"{MAX_DEPTH}), W_out and b_out")
-        made = {name: array(name, self.arrays[name], (None,) * (2 if name.startswith("W") else 1), lead=False)
+        made = {name: self.arrays[name] if self.arrays[name] is (known or {}).get(name) else
+                array(name, self.arrays[name], (None,) * (2 if name.startswith("W") else 1), lead=False)
                 for name in sorted(self.arrays, key=place)}
         for name, value in made.items():
             if value.dtype != np.float64:
@@ -59,7 +61,7 @@ class Weights:
         if numbers > MOST_NUMBERS:
             raise ValueError(f"the weights hold {numbers:,} numbers; they may hold {MOST_NUMBERS:,}")
         object.__setattr__(self, "arrays", MappingProxyType(made))
-        object.__setattr__(self, "digest", fingerprint(made))
+        object.__setattr__(self, "digest", fingerprint("weights", made))
 
     def __eq__(self, other):
         return isinstance(other, Weights) and self.digest == other.digest
@@ -85,11 +87,11 @@ class Weights:
 
     def put(self, **arrays):
         """The same weights with some matrices set."""
-        return Weights({**self.arrays, **arrays})
+        return Weights({**self.arrays, **arrays}, known=self.arrays)
 
     def keep(self, names):
         """Only the matrices of these names."""
-        return Weights({name: value for name, value in self.arrays.items() if name in names})
+        return Weights({name: value for name, value in self.arrays.items() if name in names}, known=self.arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ class Table:
                 raise ValueError(f"a column's name must be 1 to {LONGEST_NAME} printable characters")
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "numbers", numbers)
-        object.__setattr__(self, "digest", fingerprint({"\n".join(names): numbers}))
+        object.__setattr__(self, "digest", fingerprint("table", {"\n".join(names): numbers}))
 
     def __eq__(self, other):
         return isinstance(other, Table) and self.digest == other.digest
@@ -144,9 +146,9 @@ class Table:
         return table_text(self)
 
 
-def fingerprint(arrays):
-    """One digest of names, shapes and every byte; "" of nothing."""
-    digest = sha256()
+def fingerprint(what, arrays):
+    """One digest of what they are, names, shapes and every byte; "" of nothing."""
+    digest = sha256(what.encode())
     for name, value in arrays.items():
         digest.update(f"{name} {value.shape}\n".encode("utf-8", "surrogatepass"))
         digest.update(np.ascontiguousarray(value, dtype="<f8").data)

@@ -10,12 +10,11 @@ if every row has as many cells as row 1 and every cell below the header is a num
 - Decimal commas have digits on both sides unless semicolons divide the cells: "1, ,2" has a hole.
 - Row 1 is a header if a cell of it is a name: not empty, and nothing that may be data ("5", "2020-01", "12%", "nan", "-").
 - Two readings that fit with different numbers are refused with what to choose: "1,5" on every row, without a header.
-- So are rows that may be fewer numbers, grouped by threes or with decimal commas: "1 234", "1,234.5", "1,5, 2,5".
+- So are rows that may all be fewer numbers, grouped by threes or with decimal commas: "1 234 5", "1,234.5", "1.000,5".
+- So are decimal commas below a header with a comma outside quotes, "x,y;z": it may divide columns there.
 - Decimal signs that all stand before three digits, "1,234;5,678", are taken as decimal signs, and that is said.
 """
 
-import csv
-import io
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
@@ -34,8 +33,9 @@ ENCODINGS = (  # the mark a file begins with, how it is decoded, how it is calle
     (BOM_UTF16_BE, "utf-16", "UTF-16"), (b"", "utf-8", "UTF-8"), (b"", "cp1252", "Windows-1252"),
 )
 CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+PRINTABLE = "\t\n\r" + "".join(map(chr, range(32, 127)))
 HIDDEN = dict(zip("\t;, \n", "\1\2\3\4\5", strict=True))  # what divides, and what stands for it inside quotes
-BARE = str.maketrans({hidden: plain for plain, hidden in HIDDEN.items()})
+EDGE = "\6"  # stands between cells that are looked at together
 BROKEN = "\7"  # stands for a cell with a quote where none may be
 
 # As own.NUMBER, with either decimal sign, a real minus sign and blanks around. Possessive: it looks at no digit twice.
@@ -44,15 +44,15 @@ PLAIN = {sign: re.compile(rf"\s*+[-+−]?(?:[0-9]++(?:[{sign}][0-9]*+)?|[{sign}]
 # No name: no letter, or a digit before the first; a word for a number, for a hole or for true and false.
 NO_NAME = re.compile(r"[\W_]*(?:\d.*)?|[-+−]?(?:nan|inf|infinity)|#?n/?a|#\S+[!?]|null|none|nil|true|false",
                      re.DOTALL | re.IGNORECASE)
-# Rows of numbers that may be fewer: "1,5, 2,5", "1,234.5", "1 234". Possessive: threes are grouped in one way only.
-COMMAS, THREES, SPACED = (f"[-+−]?{digits}" for digits in (
-    "[0-9]+,[0-9]+", r"[1-9][0-9]{0,2}(?:,[0-9]{3})++(?:\.[0-9]+)?", "[1-9][0-9]{0,2}(?: [0-9]{3})++(?:[.,][0-9]+)?"))
-FEWER = {
-    ",": re.compile(rf"{COMMAS}(?:,[ \t]+{COMMAS})+|{THREES}(?:,[ \t]+{THREES})*"),
-    " ": re.compile(rf"{SPACED}(?:[ \t]+{SPACED})*"),
-}
-HOLE = re.compile("(?<![0-9]),|,(?![0-9])")  # beside a comma, as in ",1" and "1, ,2"
-ZEROS = {mark: re.compile(f"[0-9]{mark}0[0-9]{{2}}(?![0-9])") for mark in FEWER}  # "5 1 000": one such row is enough
+# Rows of numbers that may be fewer. GROUP: a number grouped by threes in it, "1,234.5" or "1 234"; no blank follows its comma.
+GROUP = {mark: re.compile(rf"(?:^|{start})[-+−]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}(?=[.,\s]|$)")
+         for mark, start in {",": r",\s*+", " ": r"[,\s]"}.items()}
+COMMAS = "[-+−]?(?:[1-9][0-9]{0,2}(?:[.][0-9]{3})++|[0-9]++)(?:,[0-9]++)?(?:[eE][-+−]?[0-9]{1,4})?"
+COMMAS = re.compile(rf"(?=.*[0-9],[0-9]){COMMAS}(?:,\s++{COMMAS})*+")  # "1.000,5", "1,5, 2"
+HOLE = re.compile(",(?:(?<![0-9],)|(?![0-9]))")  # beside a comma, as in ",1" and "1, ,2"
+ZEROS = {mark: re.compile(f"{mark}(?<=[0-9]{mark})0[0-9]{{2}}(?![0-9])") for mark in GROUP}  # "5 1 000": one such row is enough
+WHOLE, SOME = re.compile(r"\s*[-+−]?[0-9]+\s*"), re.compile("[^eE1-9]*[1-9]")
+LONG_EXPONENT = re.compile("[eE][-+]?[0-9]{5}")
 THREE = re.compile(r"\s*[-+−]?[1-9][0-9]{0,2}[.,][0-9]{3}\s*")
 
 
@@ -89,14 +89,19 @@ def read_table(data, *, separator=None, decimal=None, header=None, without=()):
     rows, empty = rows_of(text)
     readings = [reading for mark, signs in styles(rows, separator, decimal).items()
                 for reading in readings_by(mark, signs, rows, header, frozenset(without))]
-    best = min(readings, key=lambda reading: reading.faults)  # the first that fits, or the nearest to it
+    best = min(readings, key=lambda reading: (reading.faults, reading.beyond is not None))  # it fits, or nearly
+    if best.beyond is not None:
+        raise ValueError(f"column {shown(str(best.beyond))} cannot be left out; the table has {best.cells.shape[1]}")
     if best.faults:
         raise ValueError(best.problem)
-    sample = f'"{shown(rows[best.header][:400].translate(BARE))}"'
+    sample = f'"{shown(bare(rows[best.header][:400]))}"'
     for other in readings:
-        if not other.faults and not np.array_equal(other.numbers, best.numbers):
+        if not other.faults and other.beyond is None and not np.array_equal(other.numbers, best.numbers):
             raise ValueError(f"{sample} may be {best.style}, or {other.style}; choose the separator")
-    if separator is None and may_be_fewer(rows[best.header:], best):
+    if separator is decimal is None and best.decimal == "," and best.header and "," in rows[0]:
+        raise ValueError(f"the commas of {sample} may be decimal signs, or divide columns as in the header, which has commas "
+                         "outside quotes; choose the separator or the decimal sign")
+    if separator is None and may_be_fewer(rows, best, decimal):
         raise ValueError(f"{sample} may be {best.style}, or fewer numbers, grouped by threes or with decimal commas; "
                          "choose the separator")
     names = unique([shown(cell, LONGEST_NAME) for cell in best.cells[0]] if best.header else [""] * best.cells.shape[1])
@@ -113,7 +118,7 @@ def decoded(data):
     if len(data) > MOST_BYTES:
         raise ValueError(f"the table has {len(data):,} bytes; it may have {MOST_BYTES:,}")
     text, encoding = (data.removeprefix("\ufeff"), "") if isinstance(data, str) else unmarked(bytes(data))
-    control = CONTROL.search(text)
+    control = CONTROL.search(left_of(text, PRINTABLE) if text.isascii() else text)
     if control:
         raise ValueError(f"the table holds the character U+{ord(control[0]):04X}; it must be plain text, "
                          "in UTF-8, in UTF-16 with a byte order mark or in Windows-1252")
@@ -155,6 +160,9 @@ def rows_of(text):
     hole = next((r for r, row in enumerate(rows, 1) if not row.strip()), None)
     if hole:
         raise ValueError(f"row {hole} is empty; every row must hold numbers")
+    longest = max(map(len, rows))
+    if longest > LONGEST_ROW:
+        raise ValueError(f"a row has {longest:,} characters; it may have {LONGEST_ROW:,}")
     return rows, empty
 
 
@@ -166,7 +174,8 @@ class Reading:
     """Rows read in one way. faults: how many rows or cells do not fit, and then problem: why, in a sentence.
 
     cells (rows, columns), of text, the header's among them; kept: columns that are not left out, counted from 0;
-    numbers (rows below the header, kept columns); closed: whether a separator ends every row.
+    numbers (rows below the header, kept columns); closed: whether a separator ends every row; beyond: a column that is to be
+    left out and does not exist.
     """
 
     separator: str
@@ -178,6 +187,7 @@ class Reading:
     kept: list = ()
     numbers: np.ndarray = None
     closed: bool = False
+    beyond: int = None
 
     @property
     def style(self):
@@ -207,30 +217,44 @@ def readings_by(mark, signs, rows, header, without):
     """The readings of rows divided by one separator, by each decimal sign up to one that fits, or why there is none."""
     closed = bool(mark.strip(" ")) and all(row.rstrip(" ").endswith(mark) and row.strip(" ") != mark for row in rows)
     if closed:
-        rows = [row.rstrip(" ")[:-1] for row in rows]
+        rows = [opened(row) for row in rows]
     widths = [width(row, mark) for row in rows]
-    problem = misshapen(rows, widths, without)
+    problem = misshapen(widths)
     if problem:
         return [Reading(mark, sign, sum(n != widths[0] for n in widths) or len(rows), problem) for sign in signs[:1]]
-    cells = split(rows, mark)
+    cells = split(rows, mark).reshape(len(rows), widths[0])
+    beyond = next((c for c in without if c not in range(1, widths[0] + 1)), None)
     kept = [c for c in range(widths[0]) if c + 1 not in without]
+    if not kept:
+        faults = 1 if widths[0] > 1 else len(rows)
+        return [Reading(mark, signs[0], faults, "all columns are left out; at least one must stay")]
     header = has_header(cells, kept) if header is None else header
     readings = []
     for sign in signs:
-        readings.append(judged(mark, sign, header, cells, kept, closed))
+        readings.append(judged(mark, sign, header, cells, kept, closed, beyond))
         if not readings[-1].faults:
             break
     return readings
 
 
+def opened(row):
+    """The row without the separator that ends it."""
+    return row.rstrip(" ")[:-1]
+
+
 def width(row, mark):
-    """How many cells a row has; counted no further than needed where blanks divide them."""
-    return len(re.split("[ \t]+", row.strip(" \t"), maxsplit=MAX_SIDE)) if mark == " " else row.count(mark) + 1 if mark else 1
+    """How many cells a row has."""
+    return len(blank_split(row)) if mark == " " else row.count(mark) + 1 if mark else 1
 
 
-def misshapen(rows, widths, without):
+def blank_split(text):
+    """The cells that runs of blanks and tabs divide; no other blank does."""
+    return text.split() if text.isascii() else [cell for cell in text.replace("\t", " ").split(" ") if cell]
+
+
+def misshapen(widths):
     """Why rows of so many cells are no table, or ""."""
-    columns, longest = widths[0], max(map(len, rows))
+    columns = widths[0]
     odd = next((r for r, n in enumerate(widths, 1) if n != columns), None)
     if columns > MAX_SIDE:
         return f"row 1 has {columns:,} cells; it may have {MAX_SIDE}"
@@ -238,22 +262,27 @@ def misshapen(rows, widths, without):
         return f"row {odd:,} has {plural(widths[odd - 1], 'cell')}; row 1 has {columns}"
     if columns * len(widths) > MOST_NUMBERS + columns:
         return f"the table has {columns * len(widths):,} cells; it may have {MOST_NUMBERS:,} numbers"
-    if longest > LONGEST_ROW:
-        return f"a row has {longest:,} characters; it may have {LONGEST_ROW:,}"
-    beyond = next((c for c in without if c not in range(1, columns + 1)), None)
-    if beyond is not None:
-        return f"column {shown(str(beyond))} is to be left out; the table has {plural(columns, 'column')}"
-    return "all columns are left out; at least one must stay" if len(without) == columns else ""
+    return ""
 
 
 def split(rows, mark):
-    """The cells (rows, columns) of rows that have equally many, as text without quotes."""
-    import pandas as pd
+    """All cells of all rows in one array, as text without quotes."""
+    cells = blank_split(" ".join(rows)) if mark == " " else (mark or EDGE).join(rows).split(mark or EDGE)
+    quotes = sum(row.count('"') for row in rows)
+    if quotes:
+        text = EDGE + EDGE.join(cells) + EDGE
+        if text.count(EDGE + '"') + text.count('"' + EDGE) == quotes:  # every cell has an even number: none, or two around it
+            cells = bare(text.replace('"', "")).split(EDGE)[1:-1]
+        else:
+            cells = [unquoted(cell) for cell in cells]
+    return np.array(cells, object)
 
-    cells = pd.read_csv(io.StringIO("\n".join(rows)), sep={" ": r"\s+", "": "\x06"}.get(mark, mark), header=None, dtype=str,
-                        na_filter=False, skip_blank_lines=False, quoting=csv.QUOTE_NONE).to_numpy(object)
-    quotes = any('"' in row for row in rows)
-    return np.array([[unquoted(cell) for cell in row] for row in cells], object) if quotes else cells
+
+def bare(text):
+    """The text with what its quotes hid."""
+    for plain, hidden in HIDDEN.items():
+        text = text.replace(hidden, plain)
+    return text
 
 
 def unquoted(cell):
@@ -263,7 +292,7 @@ def unquoted(cell):
     cell = cell.strip()
     inside = cell[1:-1]
     whole = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inside.replace('""', "")
-    return (inside if inside.isprintable() else inside.translate(BARE)).replace('""', '"') if whole else BROKEN
+    return (inside if inside.isprintable() else bare(inside)).replace('""', '"') if whole else BROKEN
 
 
 def has_header(cells, kept):
@@ -274,11 +303,31 @@ def has_header(cells, kept):
                for first, second in cells[:2].T) if len(cells) > 1 else False
 
 
-def judged(mark, sign, header, cells, kept, closed):
+def numbers_of(cells, sign):
+    """The number in each of a list of cells, nan where there is none."""
+    text = EDGE.join(cells).replace("−", "-")
+    strange = left_of(text, f"0123456789eE+- \t\n{sign}").split(EDGE)
+    if not any(strange) and not (("e" in text or "E" in text) and LONG_EXPONENT.search(text)):
+        try:
+            return [float(cell) for cell in text.replace(",", ".").split(EDGE)]  # of these characters it takes plain cells only
+        except ValueError:
+            pass
+    if len(cells) > 200:  # look for the few that are not plain
+        return sum((numbers_of(cells[i:i + 200], sign) for i in range(0, len(cells), 200)), [])
+    plain = PLAIN[sign].fullmatch
+    return [np.nan if odd.isascii() and odd or not plain(cell) else float(cell.replace("−", "-").replace(",", "."))
+            for cell, odd in zip(cells, strange, strict=True)]
+
+
+def left_of(text, known):
+    """The text without these characters, all of ASCII; ten times as fast as a search for others."""
+    return text.encode().translate(None, known.encode()).decode()
+
+
+def judged(mark, sign, header, cells, kept, closed, beyond):
     """The reading of cells with one decimal sign."""
-    plain, body = PLAIN[sign].fullmatch, cells[int(header):, kept]
-    numbers = np.array([float(cell.replace("−", "-").replace(",", ".")) if plain(cell) else np.nan
-                        for cell in body.ravel()]).reshape(body.shape)
+    body = cells[int(header):, kept]
+    numbers = np.column_stack([numbers_of(column.tolist(), sign) for column in body.T] if len(body) else body.T.astype(float))
     right = np.isfinite(numbers)
     faults, problem = int((~right).sum()), ""
     if header and BROKEN in cells[0]:
@@ -290,7 +339,7 @@ def judged(mark, sign, header, cells, kept, closed):
         problem = cell_problem(cells, int(r) + header, kept[k], sign, header)
         if len(kept) > 1 and not right[:, k].any() and BROKEN not in cells[:, kept[k]]:
             problem += f"; column {kept[k] + 1} holds no number and can be left out"
-    return Reading(mark, sign, faults, problem, header, cells, kept, numbers, closed)
+    return Reading(mark, sign, faults, problem, header, cells, kept, numbers, closed, beyond)
 
 
 def cell_problem(cells, r, c, sign, header):
@@ -309,12 +358,14 @@ def quote_problem(row, column):
     return f"row {row:,}, column {column} has a quote inside; quotes must surround a whole cell"
 
 
-def may_be_fewer(rows, reading):
-    """Whether rows with a recognised separator could as well be fewer numbers. Commas in the header, too, settle it."""
+def may_be_fewer(rows, reading, decimal):
+    """Whether rows with a recognised separator could as well be fewer numbers. Commas between names, too, settle it."""
     mark = reading.separator
-    if mark not in FEWER or (mark == "," and reading.header):
+    if mark not in GROUP or (mark == "," and reading.header and not all(map(PLAIN["."].fullmatch, reading.cells[0]))):
         return False
-    return any(ZEROS[mark].search(row) for row in rows) or all(FEWER[mark].fullmatch(row.strip()) for row in rows)
+    rows = [(opened(row) if reading.closed else row).strip() for row in rows[reading.header:]]
+    return any(ZEROS[mark].search(row) for row in rows) or all(GROUP[mark].search(row) for row in rows) or \
+        (mark == "," and decimal is None and all(COMMAS.fullmatch(row) for row in rows))
 
 
 # In words.
@@ -365,6 +416,28 @@ def remarks(reading, encoding, empty, names):
         value = signed[0].strip()
         yield f'The decimal {DECIMALS[sign]} of "{value}" was read as {value.replace(",", ".")}, ' \
             f"not as {value.replace(sign, '')}."
+    yield from inexact(reading)
+
+
+def inexact(reading):
+    """Sentences on the first number that is too small, and on the first whole one that is too long, for a float64."""
+    numbers, first = reading.numbers, int(reading.header)
+    body = reading.cells[first:, reading.kept]
+    for suspect, wrong, words in (
+            (numbers == 0, lambda cell, value: SOME.match(cell), "is too small for a float64 and was read as 0"),
+            (abs(numbers) >= 2**53, lambda cell, value: WHOLE.fullmatch(cell) and whole(cell) != int(value),
+             "was rounded to {:.17g}")):
+        for r, k in np.argwhere(suspect).tolist():
+            cell, value = body[r, k], numbers[r, k]
+            if wrong(cell, value):
+                yield f'Row {r + first + 1:,}, column {reading.kept[k] + 1}: "{shown(cell)}" {words.format(value)}.'
+                break
+
+
+def whole(cell):
+    """The whole number in a cell, its leading zeros cut: int refuses more than 4300 digits."""
+    digits = int(cell.strip().lstrip("-+−0"))
+    return -digits if cell.strip()[0] in "-−" else digits
 
 
 # Out.

@@ -279,7 +279,12 @@ def outlined(page):
 
 
 def slider(page, name):
-    return page.locator(f".st-key-w_{name} input[type=range]")
+    return widget(page, name, "input[type=range]")
+
+
+def widget(page, name, part=""):
+    """The widget of a field, or a part of it; its key counts how often the field was set otherwise."""
+    return page.locator(f".st-key-w_{name} {part}, [class*=st-key-w_{name}_t] {part}")
 
 
 def move(page, name, key="ArrowRight", times=1):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 import axe_core_python
 import numpy as np
 import pytest
-from browser import SCREEN, act, drawn, equation, example, grid, lead, middle_of, move, outlined, query, slider
+from browser import SCREEN, act, drawn, equation, example, grid, lead, middle_of, move, outlined, query, slider, widget
 from playwright.sync_api import expect
 
 from rnnviz.examples import EXAMPLES
@@ -159,10 +159,10 @@ def test_an_arrow_key_on_a_slider_moves_the_slider_and_not_the_outline(page):
 
 
 def test_an_arrow_key_in_a_text_field_moves_the_caret_and_not_the_outline(page):
-    page.locator(".st-key-w_task [role=combobox], .st-key-w_task input").first.click()
+    widget(page, "task", "input").first.click()
     act(page, lambda: page.get_by_role("option", name="text", exact=True).click())
     act(page, lambda: page.mouse.click(*middle_of(page, 1, 10)))
-    field = page.locator(".st-key-w_text input")
+    field = widget(page, "text", "input")
     field.click()
     page.keyboard.press("ArrowLeft")
     page.keyboard.type("x")
@@ -179,7 +179,7 @@ def letters(page):
 def test_the_reading_menu_changes_the_letters_of_the_equation(page):
     assert "V" not in letters(page)
     page.locator(".st-key-reading button").first.click()
-    page.locator(".st-key-w_notation [role=combobox], .st-key-w_notation input").first.click()
+    widget(page, "notation", "input").first.click()
     act(page, lambda: page.get_by_role("option", name="U, V, W").click())
     assert "V" in letters(page)
     assert parse_qs(query(page)) == {"notation": ["U, V, W"]}
@@ -449,9 +449,9 @@ def a_step(rng, page):
     if kind == "choice":
         control, name, value = rng.choice((("cell", "tanh", "tanh"), ("cell", "sigm", "sigmoid"),
                                            ("score", "last", "last step"), ("score", "every", "every step")))
-        button = page.locator(f".st-key-w_{control}").get_by_role("radio", name=name, exact=True)
+        button = widget(page, control).get_by_role("radio", name=name, exact=True)
         return (f"{control} {name}", button.click) if getattr(here, control) != value else None
-    return "the switch", lambda: page.locator(".st-key-w_cut label").first.click()
+    return "the switch", lambda: widget(page, "cut", "label").first.click()
 
 
 def test_a_walk_over_the_controls_shows_the_picture_of_its_link_at_every_step(page, visit):

@@ -33,9 +33,9 @@ def show_editor(page):
 
 
 def click_cell(page, row, column):
-    """Select a cell of the editor, counted from 1; its columns are 62 px wide, its rows 35."""
+    """Select a cell of the editor, counted from 1; its columns are 66 px wide, its rows 35."""
     box = page.locator("[data-testid=stDataFrame]").first.bounding_box()
-    page.mouse.click(box["x"] + 80 + 62 * (column - 1), box["y"] + 52 + 35 * (row - 1))
+    page.mouse.click(box["x"] + 80 + 66 * (column - 1), box["y"] + 52 + 35 * (row - 1))
     page.wait_for_timeout(600)
 
 
@@ -80,6 +80,21 @@ def test_a_block_copied_from_a_spreadsheet_is_pasted_into_the_matrix(visit):
     click_cell(page, 2, 1)
     act(page, lambda: page.keyboard.press("Control+v"))
     np.testing.assert_array_equal(own(page).arrays["W_T1"][1:], [[0.5, 0.25, -1], [2, 0, 0.001]])
+
+
+def test_a_decimal_comma_typed_or_pasted_is_one_and_what_is_no_number_is_refused(visit):
+    page = visit("?width=3", permissions=["clipboard-read", "clipboard-write"])
+    show_editor(page)
+    type_into(page, 1, 1, "0,5")
+    assert own(page).arrays["W_T1"][0, 0] == 0.5
+    page.evaluate("navigator.clipboard.writeText('0,25\\t−2\\n1e-3\\t,5\\n')")
+    click_cell(page, 2, 1)
+    act(page, lambda: page.keyboard.press("Control+v"))
+    np.testing.assert_array_equal(own(page).arrays["W_T1"][1:, :2], [[0.25, -2], [0.001, 0.5]])
+    before = grid(page)
+    type_into(page, 3, 3, "abc")
+    assert page.locator(".rv-notes").inner_text() == 'Row 3, column 3 of W_T1 is "abc"; it must be a number.'
+    assert grid(page) == before
 
 
 def test_a_dial_moved_after_an_edit_draws_all_weights_again_and_says_so(visit):

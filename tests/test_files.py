@@ -213,8 +213,25 @@ def test_a_network_that_fits_the_sequence_leaves_it_as_it_is():
 def test_a_network_of_another_width_gets_noise_and_is_told_so():
     made, notes = take_in(Experiment(), network(n_in=5, n_out=2))
     assert (made.task, made.inputs, made.outputs) == ("noise", 5, 2)
-    assert notes == ("The input is now noise, 5 wide, for the network reads 5 and answers 2; open a table to give it a "
+    assert notes == ("The input is now noise, because the network has 5 inputs and 2 outputs; open a table to give it a "
                      "sequence of your own.",)
+
+
+def test_a_table_whose_next_value_has_another_width_than_the_readout_is_read_with_an_aim_that_fits_it():
+    table = open_file("a.csv", b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (i, i * i % 7, i % 3) for i in range(12)))
+    for n_in, n_out, aim in ((3, 3, "next value"), (2, 1, "a column"), (3, 2, "zero")):
+        experiment, _ = take_in(Experiment(), network(n_in=n_in, n_out=n_out))
+        made, notes = take_in(experiment, table)
+        assert made.aim == aim
+        assert made.weights == experiment.weights
+        assert not notes
+
+
+def test_another_table_is_not_read_through_the_choices_made_for_the_one_before():
+    one = Experiment(task="table", T=2, table=Table(["a", "b"], np.ones((4, 2))), columns="2", aim="a column")
+    two = open_file("b.csv", b"x,y\n1,2\n3,4\n5,7\n")
+    made, _ = take_in(one, two)
+    assert (made.columns, made.aim, made.T) == ("", "next value", 2)
 
 
 def test_a_table_then_a_network_of_its_width_and_the_other_way_round_are_one_experiment():

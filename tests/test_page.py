@@ -34,6 +34,7 @@ from rnnviz.own import Table, Weights
 from rnnviz.sentences import flow
 from rnnviz.ui import board
 from rnnviz.ui.shelf import Shelf, shelf
+from rnnviz.ui.state import numbers_of
 
 ROOT = Path(__file__).parent.parent
 logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)  # no session, as meant
@@ -106,7 +107,12 @@ def shown(page):
 def widgets(page):
     """Every widget by its key."""
     kinds = ("slider", "number_input", "selectbox", "toggle", "text_input", "button_group")
-    return {re.sub(r"^example_\d+$", "example", widget.key): widget for kind in kinds for widget in page.get(kind)}
+    return {plain_key(widget.key): widget for kind in kinds for widget in page.get(kind)}
+
+
+def plain_key(key):
+    """The key without its turn, which counts how often its field was set otherwise."""
+    return re.sub(r"^(example)_\d+$|^(w_\w+?)_t\d+", r"\1\2", key)
 
 
 def opened(page, menu):
@@ -149,10 +155,10 @@ def editor(page):
 
 
 def type_in(page, cells):
-    """Type numbers into the editor: {(row, column): number}, from 1, all that were typed since it stands as it does."""
+    """Type into the editor: {(row, column): number or text}, from 1, all that was typed since it stands as it does."""
     rows = {}
     for (row, column), value in cells.items():
-        rows.setdefault(str(row - 1), {})[str(column)] = value
+        rows.setdefault(str(row - 1), {})[str(column)] = value if value is None else str(value)
     states = page._tree.get_widget_states()
     told = states.widgets.add()
     told.id = editor(page).id
@@ -346,11 +352,11 @@ def test_a_layer_list_takes_the_place_of_depth_width_and_cell_until_it_is_cleare
 
 def test_the_number_fields_of_by_hand_set_the_weights():
     page = choose(visit(), "By hand")
-    fields = {key: widget for key, widget in widgets(page).items() if key.startswith("hand_")}
+    fields = {key: widget for key, widget in widgets(page).items() if key.startswith("w_hand_")}
     assert {key: widget.value for key, widget in fields.items()} == {
-        "hand_0_0": 0.9, "hand_0_1": 0.8, "hand_0_2": 0.0, "hand_1_0": 0.9, "hand_1_1": -0.7, "hand_1_2": 0.0}
+        "w_hand_0_0": 0.9, "w_hand_0_1": 0.8, "w_hand_0_2": 0.0, "w_hand_1_0": 0.9, "w_hand_1_1": -0.7, "w_hand_1_2": 0.0}
     before = grid(page)
-    fields["hand_1_1"].set_value(0.35)
+    fields["w_hand_1_1"].set_value(0.35)
     sound(page.run())
     assert shown(page).hand == "0.9 0.8 0, 0.9 0.35 0"
     assert widgets(page)["example"].value is None
@@ -358,14 +364,14 @@ def test_the_number_fields_of_by_hand_set_the_weights():
     assert [(l.W_S[0, 0], l.W_T[0, 0], l.b[0]) for l in layers] == [(0.9, 0.8, 0.0), (0.9, 0.35, 0.0)]
     assert not np.array_equal(grid(page), before)
     choose(page, "By hand")
-    assert widgets(page)["hand_1_1"].value == -0.7
+    assert widgets(page)["w_hand_1_1"].value == -0.7
 
 
 def test_another_layer_by_hand_begins_with_the_scales():
     page = put(choose(visit("g=0.5"), "By hand"), "depth", 3)
     made = run(shown(page)).network.layers[2]
     assert (made.W_S[0, 0], made.W_T[0, 0], made.b[0]) == (1.0, EXAMPLES["By hand"].g, 0.0)
-    assert widgets(page)["hand_2_1"].value == EXAMPLES["By hand"].g
+    assert widgets(page)["w_hand_2_1"].value == EXAMPLES["By hand"].g
 
 
 # What the board reports.
@@ -584,7 +590,7 @@ def edit(page):
 def test_a_number_typed_into_the_editor_is_that_weight_of_the_picture_and_of_its_link():
     page = edit(visit("width=3&depth=2"))
     drawn = matrices(run(Experiment(width=3, depth=2)).network)["W_T1"]
-    np.testing.assert_array_equal(editor_frame(page), drawn)
+    np.testing.assert_allclose(editor_frame(page), drawn, rtol=1e-3)
     type_in(page, {(2, 3): 1.25, (1, 1): -3})
     expected = drawn.copy()
     expected[1, 2], expected[0, 0] = 1.25, -3
@@ -592,13 +598,13 @@ def test_a_number_typed_into_the_editor_is_that_weight_of_the_picture_and_of_its
     made = run(shown(page))
     np.testing.assert_array_equal(made.network.layers[0].W_T, expected)
     np.testing.assert_allclose(grid(page), read(made).log_ratio, rtol=1e-5)
-    np.testing.assert_array_equal(editor_frame(page), drawn)  # its own edits lie on top of what it was given
+    np.testing.assert_allclose(editor_frame(page), drawn, rtol=1e-3)  # its own edits lie on top of what it was given
     again = visit(to_query(page))
     np.testing.assert_array_equal(grid(again), grid(page))
 
 
 def editor_frame(page):
-    return page.data_editor[0].value.to_numpy().squeeze()
+    return page.data_editor[0].value.to_numpy().astype(float).squeeze()
 
 
 @pytest.mark.parametrize("name", ["W_S1", "W_T2", "b1", "h2", "W_out", "b_out"])
@@ -682,13 +688,86 @@ def to_query_of(experiment):
     return dict(parse_qsl(to_link(experiment), keep_blank_values=True))
 
 
-def test_an_emptied_or_impossible_cell_keeps_its_number():
+@pytest.mark.parametrize(("text", "value"), [
+    ("1e-3", 0.001), ("0,25", 0.25), (".5", 0.5), ("−2", -2.0), ("-2", -2.0), (" 1E3 ", 1000.0), ("+4", 4.0),
+    ("1,2345", 1.2345),
+])
+def test_a_number_may_be_typed_as_people_write_it(text, value):
     page = edit(visit("width=3"))
-    first = grid(page)
-    for value in (None, float("nan"), float("inf")):
-        type_in(page, {(1, 1): value})
-        assert not own(page)
-        np.testing.assert_array_equal(grid(page), first)
+    type_in(page, {(1, 1): text})
+    assert own(page)["W_T1"][0, 0] == value
+    assert not picture(page)["notes"]
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (None, 'Row 2, column 3 of W_T1 is ""; it must be a number.'), ("abc", 'is "abc"; it must be a number.'),
+    ("1/2", 'is "1/2"; it must be a number.'), ("50%", 'is "50%"; it must be a number.'), ("1 000", 'is "1 000"; it must'),
+    ("1.234,5", 'is "1.234,5"; it must be a number.'), ("1,234", 'is "1,234"; write 1.234 or 1234.'), ("nan", 'is "nan"; it'),
+    ("inf", 'is "inf"; it'), ("1e999", 'is "1e999"; it'), ("<b>", 'is "<b>"; it')])
+def test_what_is_no_number_in_a_cell_is_refused_by_its_place_and_the_cell_shows_what_it_was(text, words):
+    page = edit(visit("width=3"))
+    first, key = grid(page), page.session_state["editing"].key
+    type_in(page, {(2, 3): text})
+    assert not own(page)
+    np.testing.assert_array_equal(grid(page), first)
+    assert words in picture(page)["notes"][0]
+    assert page.session_state["editing"].key != key  # a new table, without the refused text
+    type_in(page, {(1, 1): 2})
+    type_in(page, {(1, 1): 2, (2, 3): text})
+    assert own(page)["W_T1"][0, 0] == 2
+    assert editor_frame(page)[0, 0] == 2
+
+
+def test_undo_brings_back_own_weights_whatever_shape_the_network_has_now():
+    page = edit(visit("width=3&depth=2&task=noise&inputs=2"))
+    widgets(page)["edit_name"].set_value("W_S1")
+    sound(page.run())
+    type_in(page, {(1, 1): 2})
+    put(page, "inputs", 4)
+    put(page, "task", "sine")
+    assert not own(page)
+    while not button(page, "Undo").disabled:
+        sound(button(page, "Undo").click().run())
+        if own(page):
+            break
+    assert own(page)["W_S1"][0, 0] == 2
+    assert (shown(page).task, shown(page).inputs) == ("noise", 2)
+    sound(button(page, "Undo").click().run())
+    assert not own(page)
+
+
+def test_undo_does_not_bring_back_a_setting_that_never_ran():
+    page = opened(visit(to_query_of(Experiment(width=3, weights=Weights({"W_T1": np.eye(3)})))), "group_Network")
+    put(page, "layers", "garbage")
+    put(page, "layers", "4, 4")
+    assert not own(page)
+    sound(button(page, "Undo").click().run())
+    assert list(own(page)) == ["W_T1"]
+    assert shown(page).layers == ""
+    assert not picture(page)["notes"]
+
+
+def test_a_browser_that_has_not_heard_of_an_example_does_not_undo_it():
+    page = visit("g=0.9")
+    old = page._tree.get_widget_states()  # what a browser sends that moved a slider before the example's widgets arrived
+    choose(page, "Edge")
+    page._run(old)
+    assert shown(sound(page)) == EXAMPLES["Edge"]
+
+
+def test_the_way_back_keeps_no_more_numbers_than_it_may(monkeypatch):
+    page = edit(visit("width=100&depth=1&T=5"))
+    monkeypatch.setattr("rnnviz.ui.state.ROOM", 35_000)
+    for i in range(1, 8):
+        type_in(page, {(i, 1): 5 for i in range(1, i + 1)})
+    past = page.session_state["past"]
+    assert 2 <= len(past) <= 4
+    assert numbers_of(past) <= 35_000
+    shared = own(page)["W_T1"]
+    widgets(page)["edit_name"].set_value("b1")
+    sound(page.run())
+    type_in(page, {(1, 1): 1})
+    assert own(page)["W_T1"] is shared  # what was not edited is not copied
 
 
 def test_edits_for_a_matrix_of_another_server_are_not_laid_on_this_one():
@@ -878,20 +957,21 @@ def a_step(rng, page):
     if kind < 0.33:
         return edited(page, rng)
     widget = rng.choice([w for w in found if not getattr(w, "disabled", False)])
+    key = plain_key(widget.key)
     if widget.type == "slider":
         low, high = widget.min, widget.max
         between = round(rng.uniform(low, high), 2) if isinstance(low, float) else rng.randint(low, high)
         value = rng.choice((low, high, between))
     elif widget.type == "number_input":
-        if widget.key.startswith("hand_"):
+        if key.startswith("w_hand_"):
             value = rng.choice((0.0, -100.0, 100.0, round(rng.uniform(-2, 2), 2), None))
         else:
-            small = widget.key in ("w_depth", "w_width", "w_inputs", "w_outputs")
+            small = key in ("w_depth", "w_width", "w_inputs", "w_outputs")
             value = rng.choice((1, 2, 3, 5, 12, None) if small else (1, 2, 13, 30, 250, 1000, None))
     elif widget.type == "selectbox":
-        value = (rng.randrange(len(widget.options)) if widget.key == "w_open" else
-                 rng.randint(1, len(widget.options)) if widget.key == "w_target_column" else
-                 rng.choice(matrix_names(page)) if widget.key == "edit_name" else rng.choice(offered(widget)))
+        value = (rng.randrange(len(widget.options)) if key == "w_open" else
+                 rng.randint(1, len(widget.options)) if key == "w_target_column" else
+                 rng.choice(matrix_names(page)) if key == "edit_name" else rng.choice(offered(widget)))
     elif widget.type == "toggle":
         value = not widget.value
     elif widget.type == "text_input":
@@ -900,7 +980,7 @@ def a_step(rng, page):
         value = rng.choice([*names_of(widget), None])
     widget.set_value(value)
     sound(page.run())
-    return widget.key, value
+    return key, value
 
 
 def npz(**arrays):
@@ -943,7 +1023,7 @@ def edited(page, rng):
         return "no editor"
     base = page.session_state["editing"].base
     row, column = rng.randint(1, base.shape[0]), rng.randint(1, base.shape[1] if base.ndim == 2 else 1)
-    value = rng.choice((0.0, 1.0, -2.5, 1e6, None, round(rng.uniform(-1, 1), 3)))
+    value = rng.choice((0.0, 1.0, -2.5, 1e6, None, "x", "0,5", round(rng.uniform(-1, 1), 3)))
     type_in(page, {(row, column): value})
     return "edit", row, column, value
 
@@ -959,7 +1039,8 @@ def matrix_names(page):
 
 def names_of(widget):
     """The values behind a row of buttons."""
-    return list(CONTROLS[widget.key[2:]]["choices"] if widget.key.startswith("w_") else EXAMPLES)
+    key = plain_key(widget.key)
+    return list(CONTROLS[key[2:]]["choices"] if key.startswith("w_") else EXAMPLES)
 
 
 def check(page):
@@ -971,7 +1052,7 @@ def check(page):
     assert made["alt"].endswith(".")
     state = page.session_state["settings"]
     for key, widget in widgets(page).items():
-        if key.startswith("w_") and widget.type != "selectbox":
+        if key.startswith("w_") and widget.type != "selectbox" and "_hand_" not in key:
             assert widget.value == state[key[2:]], f"{key[2:]} shows {widget.value}, its setting is {state[key[2:]]}"
     if not made["notes"]:
         assert {name: getattr(experiment, name) for name in CONTROLS} == state

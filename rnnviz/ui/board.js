@@ -179,6 +179,7 @@ function show(board, picture) {
   board.rev = picture.rev;
   board.picture = picture;
   for (const [role, colour] of Object.entries(picture.colours)) root.style.setProperty("--rv-" + role, colour);
+  document.documentElement.style.setProperty("--rv-page", picture.colours.page); // for what stands outside: a dialog's button
   board.notes.replaceChildren(...picture.notes.map((text) => {
     const note = document.createElement("p");
     note.textContent = text;

@@ -74,7 +74,9 @@ def layer_count():
 
 
 def weights():
-    more = group("Weights")
+    with st.container(horizontal=True, vertical_alignment="center", key="heading_weights"):
+        more = group("Weights")
+        st.toggle("Edit weights", key="edit_on", help="Every matrix as a table: type over a number, or paste a block.")
     by_hand = state.get("init") == BY_HAND
     if more.open:
         with more:
@@ -89,7 +91,6 @@ def weights():
     with st.container(horizontal=True, vertical_alignment="bottom"):
         select("init", {name: name for name in (*INITS, BY_HAND)})
         st.button("Redraw", on_click=redraw, width="content")
-        st.toggle("Edit weights", key="edit_on", help="Every matrix as a table: type over a number, or paste a block.")
     if st.session_state.edit_on:
         editor()
     own_weights()
@@ -99,15 +100,18 @@ def editor():
     """One matrix as a table to type or paste into."""
     wanted = state.editable()
     if not wanted:
+        st.text("These settings make no network to edit; the note above the picture says why.")
         return
     name = st.selectbox("Matrix", list(wanted), min(1, len(wanted) - 1), key="edit_name", label_visibility="collapsed",
                         format_func=lambda name: f"{matrix_name(name)} ({sides(wanted[name])})")
     now = state.editing(name)
     columns = now.base.shape[1] if now.base.ndim == 2 else 1
-    frame = pd.DataFrame(now.base.reshape(-1, columns), index=range(1, len(now.base) + 1),
-                         columns=[str(j) for j in range(1, columns + 1)])
-    st.data_editor(frame, key=now.key, num_rows="fixed", height=min(36 * (len(frame) + 1), 36 * 8) + 3,
-                   column_config={column: st.column_config.NumberColumn(format="%.4g", width=62) for column in frame.columns})
+    frame = pd.DataFrame([[f"{value:.4g}" for value in row] for row in now.base.reshape(-1, columns)],
+                         index=range(1, len(now.base) + 1), columns=[str(j) for j in range(1, columns + 1)])
+    if now.base.ndim == 2:
+        st.text("A row holds the weights into a unit, a column those from one.")
+    st.data_editor(frame, key=now.key, num_rows="fixed", height=35 * min(len(frame) + 1, 8) + (3 if len(frame) < 8 else 18),
+                   column_config={column: st.column_config.TextColumn(width=66) for column in frame.columns})
 
 
 def matrix_name(name):
@@ -122,8 +126,8 @@ def own_weights():
     if not weights and not past:
         return
     if weights:
-        names = list(weights.arrays)
-        st.text(f"Own: {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}")
+        names = [matrix_name(name) for name in weights.arrays]
+        st.text(f"Your own: {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}")
     with st.container(horizontal=True):
         st.button("Undo", on_click=state.undo, disabled=not past, type="tertiary")
         st.button("Reset", on_click=state.reset, disabled=not weights, type="tertiary",

@@ -2,13 +2,15 @@
 
 from hashlib import sha256
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ..experiment import Experiment, problem
+from ..experiment import Experiment, parse_ranges, problem
 from ..files import TABLES, open_file, take_in
 from ..foreign import Found
 from ..links import mend
+from ..own import MAX_SIDE
 from . import state, trouble
 
 LONGEST_PASTE = 2_000_000
@@ -33,7 +35,7 @@ def dialog():
 
 def given():
     """(name, bytes) of the file, else of the pasted text, else (None, None)."""
-    file = st.file_uploader("A trained network (.npz, .safetensors, .json), a table (.csv) or an experiment (.json) saved here",
+    file = st.file_uploader("A trained network (.npz, .safetensors, .json), a table (.csv, .tsv, .txt) or a saved experiment",
                             key="open_file")
     if file is not None:
         return file.name, file.getvalue()
@@ -46,11 +48,12 @@ def given():
 def look(name, data):
     """What was found, and the button that uses it."""
     how = table_options() if name.lower().endswith(TABLES) else {}
+    if how is None:
+        return
     found = opened(name, data, how)
     if isinstance(found, str):
         why, _, code = found.partition("\n")
-        with st.container(key="refusal"):
-            st.text(why)
+        refuse(why)
         if code:
             st.code(code)
     elif isinstance(found, Experiment):
@@ -61,6 +64,11 @@ def look(name, data):
         show_network(found)
     else:
         show_table(found)
+
+
+def refuse(why):
+    with st.container(key="refusal"):
+        st.text(why)
 
 
 def opened(name, data, how):
@@ -92,12 +100,12 @@ def said(experiment):
 
 def show_network(found):
     st.dataframe(pd.DataFrame(found.roles, columns=["name in the file", "shape", "role"]), hide_index=True,
-                 height=min(36 * (len(found.roles) + 1) + 3, 300))
+                 height=35 * min(len(found.roles) + 1, 10) + (3 if len(found.roles) < 10 else 18))
     for remark in found.remarks:
         st.text(remark)
     cell = "tanh"
     if found.cells is None:
-        cell = st.selectbox("The file does not say the cell; it is", list(CELLS), format_func=CELLS.get, key="open_cell")
+        cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), format_func=CELLS.get, key="open_cell")
     if st.button("Use this network", type="primary"):
         use(*take_in(current(), found, cell))
 
@@ -109,7 +117,11 @@ def table_options():
         decimal = st.selectbox("Decimal sign", list(DECIMALS), format_func=DECIMALS.get, key="open_decimal")
         header = st.selectbox("The first row holds", list(HEADERS), format_func=HEADERS.get, key="open_header")
         text = st.text_input("Columns to leave out", key="open_without", placeholder="1, 3", max_chars=200)
-    without = tuple(int(part) for part in text.replace(",", " ").split() if part.isdecimal() and len(part) < 5)
+    try:
+        without = tuple(int(c) + 1 for c in np.flatnonzero(parse_ranges(text, MAX_SIDE, "a column")))
+    except ValueError as reason:
+        refuse(f"Columns to leave out: {reason}.")
+        return None
     return dict(separator=separator, decimal=decimal, header=header, without=without)
 
 
@@ -118,7 +130,8 @@ def show_table(found):
         st.text(remark)
     table = found.table
     frame = pd.DataFrame(table.numbers[:100], columns=list(table.names), index=range(1, len(table.numbers[:100]) + 1))
-    st.dataframe(frame, height=36 * 6 + 3)
+    st.dataframe(frame, height=35 * min(len(frame) + 1, 6) + (3 if len(frame) < 6 else 18),
+                 column_config={name: st.column_config.NumberColumn(format="%.6g") for name in table.names})
     if st.button("Use this table", type="primary"):
         use(*take_in(current(), found))
 

@@ -27,6 +27,8 @@ def menu(experiment, drawn, cell, equation, theme):
     file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
     large = too_large(experiment)
     link = "?".join(filter(None, (address(), to_link(experiment))))
+    here = re.match(r"https?://(localhost|127\.|\[::1\])", link)
+    st.text("Link, for this machine only" if here else "Link")
     st.code(link, language=None, wrap_lines=True, height="content" if len(link) < 300 else 120)
     if large:
         st.text(f"The {' and the '.join(large)} {'are' if len(large) > 1 or large[0] == 'weights' else 'is'} too large for the "

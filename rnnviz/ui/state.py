@@ -4,6 +4,7 @@
 everything that replaces several at once (an example, Back, a link) goes through `put`.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +13,25 @@ import streamlit as st
 from ..experiment import CONTROLS, TABLE, Experiment, hand_weights, make_network, misfits, problem, shapes
 from ..links import from_link
 from ..network import matrices
-from ..own import Weights
+from ..own import Weights, parse_number
+from ..values import shown
 from .shelf import shelf
 
 DIALS = ("g", "input_scale", "bias", "init", "seed", "hand")  # what draws weights
-UNDOABLE = 20
+UNDOABLE, ROOM = 20, 4_000_000  # steps back, and the numbers they may keep
 
 
 def widget_key(name):
-    return f"w_{name}"
+    """The key of a field's widget. It is a new one whenever the field is set otherwise than by its widget: a browser that has
+    not heard of it yet still sends the old widget's value, as if it had been set after."""
+    turn = st.session_state.setdefault("turns", {}).get(name, 0)
+    return f"w_{name}_t{turn}" if turn else f"w_{name}"
+
+
+def renew(*names):
+    """Let the widgets of these fields take their values from the settings."""
+    turns = st.session_state.setdefault("turns", {})
+    st.session_state.turns = turns | {name: turns.get(name, 0) + 1 for name in names}
 
 
 def begin():
@@ -37,7 +48,7 @@ def begin():
     settle_choices()
     settle_weights()
     if first:  # what the browser brings of a session before this one changes nothing of what the link had to say
-        session.noted = (dict(session.settings), session.noted[1])
+        tell(*session.noted[1])
 
 
 def settle_choices():
@@ -59,15 +70,15 @@ def follow(query):
     tell(*notes)
 
 
-def tell(*notes):
-    """Show these sentences above the picture until a control moves."""
-    st.session_state.noted = (dict(st.session_state.settings), notes)
+def tell(*notes, whatever=None):
+    """Show these sentences above the picture until a control moves, other than the field `whatever`."""
+    st.session_state.noted = (dict(st.session_state.settings), notes, whatever)
 
 
 def notes():
     """What has been told, until a control moves."""
-    settings, notes = st.session_state.get("noted", (None, ()))
-    return notes if settings == st.session_state.settings else ()
+    settings, notes, whatever = st.session_state.get("noted") or ({}, (), None)
+    return notes if settings | {whatever: None} == st.session_state.settings | {whatever: None} else ()
 
 
 def put(experiment, *, push=False):
@@ -78,8 +89,8 @@ def put(experiment, *, push=False):
     if before and before["weights"] != experiment.weights:
         remember(before)
     session.last = dict(session.settings)
-    for key in [key for key in session if str(key).startswith(("w_", "hand_"))]:
-        del session[key]  # each widget takes its value from the settings when it is next shown
+    if before:
+        renew(*CONTROLS)
     session.long = experiment.T > 200
     session.pop("zoom", None)
     if push:
@@ -94,7 +105,7 @@ def change(**values):
     """Set some fields, and their widgets."""
     for name, value in values.items():
         st.session_state.settings[name] = value
-        st.session_state.pop(widget_key(name), None)
+    renew(*values)
 
 
 def take(name, value):
@@ -116,7 +127,7 @@ def hand():
 
 
 def hand_key(l, i):
-    return f"hand_{l}_{i}"
+    return f"{widget_key('hand')}_{l}_{i}"
 
 
 def take_hand():
@@ -174,18 +185,31 @@ def take_edit():
     said = session.get(now.key) if now is not None and now.after == weights else None
     if not said or not said.get("edited_rows"):
         return
-    made = now.base.copy()
+    made, refusals = now.base.copy(), []
     grid = made if made.ndim == 2 else made[:, None]
     for row, cells in said["edited_rows"].items():
-        for column, value in cells.items():
-            if value is not None and np.isfinite(value):
-                grid[int(row), int(column) - 1] = value
+        for column, text in cells.items():
+            try:
+                grid[int(row), int(column) - 1] = typed(text, f"Row {int(row) + 1}, column {column} of {now.name}")
+            except ValueError as reason:
+                refusals.append(f"{reason}.")
     edited = weights.put(**{now.name: made})
     if edited != weights and (now.name in weights.arrays or not np.array_equal(made, now.base)):
         before = dict(session.settings)
         session.settings["weights"] = edited
         remember(before)
         session.editing = replace(now, after=edited)
+    if refusals:
+        session.editing = None  # a new editor, which shows what is
+        tell(*refusals)
+
+
+def typed(text, where):
+    """The number that a person typed or pasted: a decimal comma is one too. Raises ValueError naming the place."""
+    plain = (text or "").strip().replace("−", "-")
+    if re.fullmatch(r"-?[1-9][0-9]{0,2},[0-9]{3}", plain):
+        raise ValueError(f"{where} is {shown(plain)}; write {plain.replace(',', '.')} or {plain.replace(',', '')}")
+    return parse_number(plain.replace(",", ".", 1) if "." not in plain else plain, where)
 
 
 def settle_weights():
@@ -202,12 +226,14 @@ def settle_weights():
         why = f"{CONTROLS[moved]['label']} was moved, so all weights are drawn again"
     else:
         lost = unfit()
+        last = {name: getattr(session.good, name) for name in CONTROLS} if lost and session.get("good") else last
         kept, why = weights.keep(set(weights.arrays) - set(lost)), "The network has another shape now"
     if lost:
         settings["weights"] = session.last["weights"] = kept
         remember(last)
         names = ", ".join(lost[:6]) + (f" and {len(lost) - 6} more" if len(lost) > 6 else "")
-        tell(f"{why}; your own {names} {'is' if len(lost) == 1 else 'are'} gone. Undo, under Weights, brings back what was.")
+        tell(f"{why}; your own {names} {'is' if len(lost) == 1 else 'are'} gone. Undo, under Weights, brings back what was.",
+             whatever=moved)
 
 
 def unfit():
@@ -222,18 +248,29 @@ def unfit():
 
 
 def remember(before):
-    """Let Undo bring back those of the settings before that differ now."""
+    """Let Undo bring back those of the settings before that differ now. It keeps at most 20, and 4 million numbers."""
     session = st.session_state
-    changed = {name: value for name, value in before.items() if session.settings[name] != value}
-    session.past = [*session.get("past", ()), changed][-UNDOABLE:]
+    changed = [name for name, value in before.items() if session.settings[name] != value]
+    past = [*session.get("past", ()), (dict(before), changed)][-UNDOABLE:]
+    while len(past) > 1 and numbers_of(past) > ROOM:
+        del past[0]
+    session.past = past
+
+
+def numbers_of(past):
+    """How many numbers the weights of these settings hold, those they share counted once."""
+    return sum({id(array): array.size for before, _ in past for array in before["weights"].arrays.values()}.values())
 
 
 def undo():
-    """Bring back own weights as they were, and with them what was changed in the same moment."""
+    """Bring back own weights as they were, and with them what was changed in the same moment; where they do not fit what was
+    changed since, all settings of then."""
     session = st.session_state
     if session.get("past"):
-        *session.past, before = session.past
-        change(**before)
+        *session.past, (before, changed) = session.past
+        change(**{name: before[name] for name in changed})
+        if unfit():
+            change(**before)
         session.last = dict(session.settings)
         session.pop("noted", None)
 
