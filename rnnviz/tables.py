@@ -98,7 +98,8 @@ def read_table(data, *, separator=None, decimal=None, header=None, without=()):
     for other in readings:
         if not other.faults and other.beyond is None and not np.array_equal(other.numbers, best.numbers):
             raise ValueError(f"{sample} may be {best.style}, or {other.style}; choose the separator")
-    if separator is decimal is None and best.decimal == "," and best.header and "," in rows[0]:
+    if separator is decimal is None and best.decimal == "," and best.header and "," in rows[0] and \
+            any("," in row for row in rows[1:]):
         raise ValueError(f"the commas of {sample} may be decimal signs, or divide columns as in the header, which has commas "
                          "outside quotes; choose the separator or the decimal sign")
     if separator is None and may_be_fewer(rows, best, decimal):

@@ -278,6 +278,7 @@ def test_decimal_commas_below_a_comma_between_names_are_refused_and_read_once_ch
     quoted = "\n".join(re.sub(r"(\w,\w)", r'"\1"', line) if line == first else line for line in text.split("\n"))
     assert read_table(quoted).table == Table(names, numbers)
     assert read_table(first + text.removeprefix(first).replace(",", ".")).decimal == "."
+    assert read_table(first + re.sub(r"(\d,\d)", r'"\1"', text.removeprefix(first))).table == Table(names, numbers)
 
 
 # Refusal.
