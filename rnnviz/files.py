@@ -27,7 +27,7 @@ from .experiment import (
 )
 from .flow import CUT, NAN, OVERFLOW, PENDING, UNDERFLOW, ZERO
 from .foreign import understand
-from .formats import FORMATS, MOST_BYTES, conversion, parsed, read_arrays, whole
+from .formats import FORMATS, MOST_BYTES, arrays_of, conversion, parsed, read_arrays, whole
 from .links import mend, to_link, too_large
 from .own import MOST_NUMBERS, Table, Weights
 from .values import shown
@@ -141,7 +141,7 @@ def open_file(name, data, **how):
     ending = name.rpartition(".")[2].lower()
     if ending == "json":
         value = json_object(data)
-        return experiment_of(value) if "rnnviz" in value else understand(read_arrays(data, ending))
+        return experiment_of(value) if "rnnviz" in value else understand(arrays_of(value))
     if ending in FORMATS:
         return understand(read_arrays(data, ending))
     if ending in TABLES:
@@ -163,18 +163,16 @@ def load(path):
 def take_in(experiment, found, cell="tanh"):
     """(Experiment, notes): the experiment with a Found network or a Read table in it, and what was changed for it to fit.
 
-    cell: of the network's layers, where its file does not say.
+    cell: of the network's layers; no file says it.
     """
     if isinstance(found, tables.Read):
         return take_table(experiment, found.table)
-    cells = found.cells or (cell,) * len(found.stack)
-    layers = ", ".join(f"{n} {name}" + ("" if recurrent else " static")
-                       for (n, recurrent), name in zip(found.stack, cells, strict=True))
+    layers = ", ".join(f"{n}" if recurrent else f"{n} static" for n, recurrent in found.stack)
     widths = {n for n, _ in found.stack}
-    plain = len(widths) == 1 == len(set(cells)) and all(recurrent for _, recurrent in found.stack)
-    made = replace(experiment, weights=found.weights, cell=cells[0], readout="linear" if found.n_out else "none",
+    plain = len(widths) == 1 and all(recurrent for _, recurrent in found.stack)
+    made = replace(experiment, weights=found.weights, cell=cell, readout="linear" if found.n_out else "none",
                    init="orthogonal" if experiment.init == BY_HAND else experiment.init, layer=0, open=0,
-                   **(dict(layers="", depth=len(cells), width=widths.pop()) if plain else dict(layers=layers)))
+                   **(dict(layers="", depth=len(found.stack), width=widths.pop()) if plain else dict(layers=layers)))
     wanted = found.n_in, found.n_out or found.stack[-1][0]
     notes = []
     if TABLE == made.task and not made.table or ends(made) != wanted:

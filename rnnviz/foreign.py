@@ -23,7 +23,7 @@ class Found:
     weights: every matrix under the house's names, W_S1 (n, n_below), W_T1 (n, n), b1 (n,), .., W_out, b_out; b and b_out
     are zeros where the file has none. roles: (name in the file, shape such as "16 × 3", role) of every array: W_S, W_T, b
     and h_0 of each layer, the readout, then what has none. left_out: (name, why) of those without a role. remarks: plain
-    sentences. cells: a name a layer, or None where the file does not say. stack: (width, recurrent) a layer; n_out: None
+    sentences. stack: (width, recurrent) a layer (no file says its cell); n_out: None
     without a readout.
     """
 
@@ -31,7 +31,6 @@ class Found:
     roles: tuple
     left_out: tuple
     remarks: tuple
-    cells: tuple | None
     stack: tuple
     n_in: int
     n_out: int | None
@@ -104,7 +103,6 @@ def understand(arrays):
         roles=tuple((shown(name), shape_text(shapes[name]), words) for name, words in told.items()),
         left_out=tuple((shown(name), why) for name, why in left_out.items()),
         remarks=networks[0].remarks + remarks(layers, head) + doubts,
-        cells=None,
         stack=tuple((n, of_kind(layer, "W_T") is not None) for n, layer in zip(widths, layers, strict=True)),
         n_in=of_kind(layers[0], "W_S").shape[1],
         n_out=head.W.shape[0] if head else None,

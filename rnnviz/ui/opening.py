@@ -103,9 +103,7 @@ def show_network(found):
                  height=35 * min(len(found.roles) + 1, 10) + (3 if len(found.roles) < 10 else 18))
     for remark in found.remarks:
         st.text(remark)
-    cell = "tanh"
-    if found.cells is None:
-        cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), format_func=CELLS.get, key="open_cell")
+    cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), format_func=CELLS.get, key="open_cell")
     if st.button("Use this network", type="primary"):
         use(*take_in(current(), found, cell))
 
