@@ -16,7 +16,7 @@ from .cells import CELLS
 from .network import INITS, Network, draw
 from .own import MAX_DEPTH, MAX_SIDE, Table, Weights
 from .tasks import AIMS, LOSSES, SCALINGS, TASKS, Sequence, sequence, table_sequence, target_problem
-from .values import shown
+from .values import shape_text, shown
 from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: see cost
@@ -312,13 +312,9 @@ def misfits(experiment):
     if not experiment.weights:
         return {}
     wanted = shapes(experiment)
-    return {name: (f"{name} is {sides(value.shape)}; here it must be {sides(wanted[name])}" if name in wanted else
+    return {name: (f"{name} is {shape_text(value.shape)}; here it must be {shape_text(wanted[name])}" if name in wanted else
                    f"{name} has no place here")
             for name, value in experiment.weights.arrays.items() if value.shape != wanted.get(name)}
-
-
-def sides(shape):
-    return " × ".join(map(str, shape))
 
 
 def cost(experiment):

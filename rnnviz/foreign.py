@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .own import LONGEST_NAME, MAX_DEPTH, MAX_SIDE, Weights
+from .own import MAX_DEPTH, MAX_SIDE, Weights
+from .values import named, quoted, shape_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +101,8 @@ def understand(arrays):
     told = understood | {name: f"not understood: {reason}" for name, reason in left_out.items()}
     return Found(
         weights=gathered(arrays, layers, widths, head),
-        roles=tuple((shown(name), shape_text(shapes[name]), words) for name, words in told.items()),
-        left_out=tuple((shown(name), why) for name, why in left_out.items()),
+        roles=tuple((named(name), shape_text(shapes[name]), words) for name, words in told.items()),
+        left_out=tuple((named(name), why) for name, why in left_out.items()),
         remarks=networks[0].remarks + remarks(layers, head) + doubts,
         stack=tuple((n, of_kind(layer, "W_T") is not None) for n, layer in zip(widths, layers, strict=True)),
         n_in=of_kind(layers[0], "W_S").shape[1],
@@ -296,7 +297,7 @@ def stacked(layers):
     said = ()
     if orders and len(layers) <= MAX_DEPTH and (several_chains(order) or len({tuple(unnumbered(path)) for path in layers}) > 1):
         path_of = {layer: path for path, layer in layers.items()}
-        names = ", ".join(f'"{shown(path_of[layer], 30)}"' for layer in order)
+        names = ", ".join(f'"{named(path_of[layer], 30)}"' for layer in order)
         said = (f"The layers are taken to stand on each other, in this order: {names}.",)
     return Spelled(order, said)
 
@@ -365,7 +366,7 @@ SPELLINGS = (torch, keras, house)
 
 def nothing_recurrent(shapes):
     """The sentence for a file without a recurrent layer: which names it has, and which would be understood."""
-    some = ", ".join(f'"{shown(name, 30)}"' for name in list(shapes)[:3])
+    some = ", ".join(f'"{named(name, 30)}"' for name in list(shapes)[:3])
     more = f" and {len(shapes) - 3:,} more" if len(shapes) > 3 else ""
     return (f"the file holds {some or 'nothing'}{more}; a recurrent layer would be weight_ih_l0 and weight_hh_l0 (nn.RNN), "
             "kernel and recurrent_kernel (SimpleRNN), or W_S1 and W_T1")
@@ -520,17 +521,3 @@ def renamed(part):
 
 
 # Names as they may be shown.
-
-
-def shown(name, longest=LONGEST_NAME):
-    """A name from a file: up to 60 printable characters, the end of it if it is longer."""
-    text = name if len(name) <= longest else "…" + name[1 - longest:]
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def quoted(name):
-    return f'"{shown(name)}"'
-
-
-def shape_text(shape):
-    return " × ".join(f"{side:,}" for side in shape) if shape else "one number"

@@ -16,8 +16,8 @@ from math import prod
 
 import numpy as np
 
-from .own import LONGEST_NAME, MOST_NUMBERS
-from .values import freeze
+from .own import MOST_NUMBERS
+from .values import freeze, quoted, shape_text
 
 MOST_BYTES = 16 * 2**20
 MOST_ARRAYS = 256
@@ -105,16 +105,6 @@ def numbers(called, body, dtype, shape, order="C"):
     if dtype == "bfloat16":  # the upper half of a float32
         read = (read.astype("<u4") << 16).view("<f4")
     return read.reshape(shape, order=order)
-
-
-def shape_text(shape):
-    return " × ".join(f"{side:,}" for side in shape[:4]) + (" × …" if len(shape) > 4 else "") if shape else "one number"
-
-
-def quoted(name):
-    """A name from a file as it may be shown: up to 60 printable characters, the end of it if it is longer."""
-    text = name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME:]
-    return '"' + "".join(c if c.isprintable() else "?" for c in text) + '"'
 
 
 # .npz: a zip file of .npy members. Its directory stands at its end and is read here field by field, because a reader

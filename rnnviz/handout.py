@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from .experiment import BY_HAND, CONTROLS, Experiment, sides
+from .experiment import BY_HAND, CONTROLS, Experiment
 from .formulas import NOTATIONS, to_html
 from .sentences import Sentence
+from .values import shape_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def settings(experiment):
         if value == control["default"] and name not in always:
             continue
         if name == "weights":
-            value = ", ".join(f"{matrix} ({sides(array.shape)})" for matrix, array in value.arrays.items())
+            value = ", ".join(f"{matrix} ({shape_text(array.shape)})" for matrix, array in value.arrays.items())
         elif name == "table":
             value = f"{len(value.numbers)} rows: {', '.join(value.names[:20])}"
         elif control["kind"] == "switch":

@@ -14,11 +14,10 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from .values import array, shown
+from .values import LONGEST_NAME, array, shown
 
 MOST_NUMBERS = 1_000_000
 MAX_DEPTH, MAX_SIDE, MAX_ROWS = 12, 512, 10_000
-LONGEST_NAME = 60
 NAME = re.compile(r"(W_S|W_T|b|h)([1-9][0-9]?)|W_out|b_out")
 NUMBER = re.compile(r"[-+]?([0-9]++(\.[0-9]*+)?|\.[0-9]++)([eE][-+]?[0-9]{1,4})?")  # possessive: as fast as it is long
 
@@ -31,8 +30,18 @@ def place(name):
     return (int(found[2]), ("W_S", "W_T", "b", "h").index(found[1])) if found[1] else (MAX_DEPTH + 1, int(name == "b_out"))
 
 
+class ByContent:
+    """Values of one class that are equal when their digests are."""
+
+    def __eq__(self, other):
+        return type(other) is type(self) and self.digest == other.digest
+
+    def __hash__(self):
+        return hash(self.digest)
+
+
 @dataclass(frozen=True, eq=False)
-class Weights:
+class Weights(ByContent):
     """Matrices by name: W_S1 (n, n_below), W_T1 (n, n), b1 (n,), h1 (n,) of layer 1, and so on upwards; W_out, b_out.
 
     h1 is h_0 of layer 1, its state before the first step. Only those that are given are set; all others stay as drawn.
@@ -63,12 +72,6 @@ class Weights:
         object.__setattr__(self, "arrays", MappingProxyType(made))
         object.__setattr__(self, "digest", fingerprint("weights", made))
 
-    def __eq__(self, other):
-        return isinstance(other, Weights) and self.digest == other.digest
-
-    def __hash__(self):
-        return hash(self.digest)
-
     def __bool__(self):
         return bool(self.arrays)
 
@@ -95,7 +98,7 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(ByContent):
     """Numbers in rows and named columns: numbers (rows, columns), one row a step; names, one a column.
 
     Equal when all names and numbers are the same. Raises ValueError on more than 10 000 rows, 512 columns or a million
@@ -122,12 +125,6 @@ class Table:
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "numbers", numbers)
         object.__setattr__(self, "digest", fingerprint("table", {"\n".join(names): numbers}))
-
-    def __eq__(self, other):
-        return isinstance(other, Table) and self.digest == other.digest
-
-    def __hash__(self):
-        return hash(self.digest)
 
     def __bool__(self):
         return bool(self.names)

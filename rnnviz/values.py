@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LONGEST_NAME = 60  # characters of a name from outside
+
 
 def array(name, value, shape, *, lead=True):
     """`value` as a read-only float64 (or complex128) array whose last axes have `shape`.
@@ -42,3 +44,18 @@ def shown(value):
     text = value if isinstance(value, str) else repr(value)
     text = "".join(c if c.isprintable() else "?" for c in text[:41])
     return f'"{text[:40]}…"' if len(text) > 40 else (f'"{text}"' if isinstance(value, str) else text)
+
+
+def named(name, longest=LONGEST_NAME):
+    """A name from outside as it may be shown: at most 60 printable characters, the end of it if it is longer."""
+    text = name if len(name) <= longest else "…" + name[1 - longest:]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def quoted(name):
+    return f'"{named(name)}"'
+
+
+def shape_text(shape):
+    """A shape as a person reads it: 16 × 3."""
+    return " × ".join(f"{side:,}" for side in shape[:4]) + (" × …" if len(shape) > 4 else "") if shape else "one number"

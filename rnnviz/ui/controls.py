@@ -3,11 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers, sides
+from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers
 from ..files import to_json
 from ..links import too_large
 from ..network import INITS
 from ..tasks import AIMS, SCALINGS, TASKS
+from ..values import shape_text
 from . import state, trouble
 
 SHORT = 200  # steps a slider covers; beyond, a number field
@@ -103,7 +104,7 @@ def editor():
         st.text("These settings make no network to edit; the note above the picture says why.")
         return
     name = st.selectbox("Matrix", list(wanted), min(1, len(wanted) - 1), key="edit_name", label_visibility="collapsed",
-                        format_func=lambda name: f"{matrix_name(name)} ({sides(wanted[name])})")
+                        format_func=lambda name: f"{matrix_name(name)} ({shape_text(wanted[name])})")
     now = state.editing(name)
     columns = now.base.shape[1] if now.base.ndim == 2 else 1
     frame = pd.DataFrame([[f"{value:.4g}" for value in row] for row in now.base.reshape(-1, columns)],
