@@ -15,6 +15,8 @@ if every row has as many cells as row 1 and every cell below the header is a num
 - Decimal signs that all stand before three digits, "1,234;5,678", are taken as decimal signs, and that is said.
 """
 
+import csv
+import io
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
@@ -267,16 +269,13 @@ def misshapen(widths):
 
 
 def split(rows, mark):
-    """All cells of all rows in one array, as text without quotes."""
-    cells = blank_split(" ".join(rows)) if mark == " " else (mark or EDGE).join(rows).split(mark or EDGE)
-    quotes = sum(row.count('"') for row in rows)
-    if quotes:
-        text = EDGE + EDGE.join(cells) + EDGE
-        if text.count(EDGE + '"') + text.count('"' + EDGE) == quotes:  # every cell has an even number: none, or two around it
-            cells = bare(text.replace('"', "")).split(EDGE)[1:-1]
-        else:
-            cells = [unquoted(cell) for cell in cells]
-    return np.array(cells, object)
+    """The cells (rows, columns) of rows that have equally many, as text without quotes."""
+    import pandas as pd
+
+    cells = pd.read_csv(io.StringIO("\n".join(rows)), sep={" ": r"\s+", "": EDGE}.get(mark, mark), header=None, dtype=str,
+                        na_filter=False, skip_blank_lines=False, quoting=csv.QUOTE_NONE).to_numpy(object)
+    quotes = any('"' in row for row in rows)
+    return np.array([[unquoted(cell) for cell in row] for row in cells], object) if quotes else cells
 
 
 def bare(text):
