@@ -712,10 +712,10 @@ def test_what_is_no_number_in_a_cell_is_refused_by_its_place_and_the_cell_shows_
     np.testing.assert_array_equal(grid(page), first)
     assert words in picture(page)["notes"][0]
     assert page.session_state["editing"].key != key  # a new table, without the refused text
-    type_in(page, {(1, 1): 2})
+    type_in(page, {(1, 1): 2, (2, 3): 5})
     type_in(page, {(1, 1): 2, (2, 3): text})
-    assert own(page)["W_T1"][0, 0] == 2
-    assert editor_frame(page)[0, 0] == 2
+    assert own(page)["W_T1"][0, 0] == editor_frame(page)[0, 0] == 2
+    assert own(page)["W_T1"][1, 2] == editor_frame(page)[1, 2] == 5
 
 
 def test_undo_brings_back_own_weights_whatever_shape_the_network_has_now():

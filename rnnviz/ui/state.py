@@ -186,12 +186,14 @@ def take_edit():
     if not said or not said.get("edited_rows"):
         return
     made, refusals = now.base.copy(), []
-    grid = made if made.ndim == 2 else made[:, None]
+    before, after = (array.reshape(len(made), -1) for array in (weights.arrays.get(now.name, now.base), made))
     for row, cells in said["edited_rows"].items():
         for column, text in cells.items():
+            at = int(row), int(column) - 1
             try:
-                grid[int(row), int(column) - 1] = typed(text, f"Row {int(row) + 1}, column {column} of {now.name}")
+                after[at] = typed(text, f"Row {at[0] + 1}, column {column} of {now.name}")
             except ValueError as reason:
+                after[at] = before[at]
                 refusals.append(f"{reason}.")
     edited = weights.put(**{now.name: made})
     if edited != weights and (now.name in weights.arrays or not np.array_equal(made, now.base)):
