@@ -319,14 +319,14 @@ def misfits(experiment):
 
 def cost(experiment):
     """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every step and every
-    column that passes visit there; and once a step 1000 for each layer and 60 for each number of the sequence."""
+    column that passes visit there; and once a step 3000 for each layer and 60 for each number of the sequence."""
     n_in, n_out = ends(experiment)
     size, below = 0, n_in
     for n, _, recurrent in experiment.stack:
         size += n * below + (n * n if recurrent else 0) + 20 * n
         below = n
     size += below * n_out if experiment.readout == "linear" else 0
-    return experiment.T * (size * experiment.windows.merged().lanes() + 1000 * len(experiment.stack) + 60 * (n_in + n_out))
+    return experiment.T * (size * experiment.windows.merged().lanes() + 3000 * len(experiment.stack) + 60 * (n_in + n_out))
 
 
 def longest(experiment):

@@ -293,7 +293,7 @@ def test_the_cost_is_every_weight_times_every_step_and_column_and_every_number_o
     for first, last in zip(experiment.windows.first, experiment.windows.last, strict=True):
         distinct[int(first)] = int(last)  # passes that reach equally far are one
     columns = max(sum(first <= t <= last for first, last in distinct.items()) for t in range(experiment.T))
-    assert cost(experiment) == experiment.T * (size * columns + 1000 * len(experiment.stack) + 60 * (n_in + n_out))
+    assert cost(experiment) == experiment.T * (size * columns + 3000 * len(experiment.stack) + 60 * (n_in + n_out))
 
 
 @pytest.mark.parametrize("task", TASKS)
