@@ -14,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 class Server:
     """A streamlit server of one page, with this project's configuration."""
 
-    def __init__(self, script, folder):
+    def __init__(self, script, folder, host="127.0.0.1", port=0, out=subprocess.DEVNULL, **env):
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind((host, port))
+            self.host, self.port = free.getsockname()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(self.port)], cwd=folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(self.port), "--server.address", host],
+            cwd=folder, stdout=out, stderr=out, env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **env})
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"{self.address}_stcore/health", timeout=1)
@@ -32,7 +33,7 @@ class Server:
 
     @property
     def address(self):
-        return f"http://127.0.0.1:{self.port}/"
+        return f"http://{self.host}:{self.port}/"
 
     def cpu(self):
         """Seconds of processor time so far."""
