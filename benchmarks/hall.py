@@ -1,9 +1,9 @@
-"""A hall full of students: python benchmarks/hall.py [--visitors 200] [--think 8] [--seconds 60] [--kill]
+"""A hall full of students: python benchmarks/hall.py [--visitors 200] [--think 8] [--seconds 60] [--processes 2] [--kill]
 
 Every visitor opens the page, thinks, moves the recurrent gain, and thinks again, over Streamlit's own WebSocket: first on one
-process, then on two behind deploy/haproxy.cfg, each visitor with the cookie that its first page gave it. A time runs from the
-moment the slider was due to move to the end of the script's run, so that waiting for a late answer counts.
---kill then ends one of the two processes with kill -9, starts it again as Docker would, and tells how long its visitors took
+process, then on two (or up to four) behind deploy/haproxy.cfg, each visitor with the cookie that its first page gave it. A
+time runs from the moment the slider was due to move to the end of the script's run, so that waiting for a late answer counts.
+--kill then ends one of those processes with kill -9, starts it again as Docker would, and tells how long its visitors took
 until their next answered move: each comes back as a browser does, with its link, and moves at once.
 
 All visitors live in this process. They share the machine with what they measure, so it tells who used how much of it, and
@@ -25,7 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 sys.path.insert(0, str(ROOT / "deploy"))
-from loopback import NAMES, Hall  # noqa: E402
+from loopback import Hall  # noqa: E402
 
 GATE = 4  # visitors who open the page at one moment
 SETTLE = 4.0  # seconds after all have come, before anything counts
@@ -122,6 +122,7 @@ class Guest(Visitor):
         lost = seen.killed or self.clock()
         seen.drops += 1
         await self.come_back()
+        seen.drawn.append(self.clock() - lost)
         await self.move()
         seen.back.append(self.clock() - lost)
 
@@ -131,7 +132,8 @@ class Seen:
     """What the visitors saw for a while, and what it cost."""
 
     waits: list = field(default_factory=list)  # ms of each answered move
-    back: list = field(default_factory=list)  # s from a lost connection to the next answered move
+    drawn: list = field(default_factory=list)  # s from a lost connection to the page drawn anew
+    back: list = field(default_factory=list)  # and to the next answered move
     late: list = field(default_factory=list)  # ms by which the visitors' own clock was late
     failures: list = field(default_factory=list)
     drops: int = 0
@@ -178,6 +180,10 @@ def share(values, part):
     return sorted(values)[min(len(values) - 1, int(part * len(values)))] if values else float("nan")
 
 
+def told(seconds):
+    return f"{statistics.median(seconds):.1f} s (median), {share(seconds, 0.95):.1f} s (95 %), {max(seconds):.1f} s (all)"
+
+
 def idling():
     """Seconds that the machine's cores have been idle."""
     with open("/proc/stat") as stat:
@@ -215,16 +221,14 @@ async def alone(n, think, seconds):
         server.stop()
 
 
-async def together(n, think, seconds, kill):
-    """On two processes behind HAProxy."""
-    with Hall() as hall:
+async def together(n, think, seconds, processes, kill):
+    """On several processes behind HAProxy."""
+    with Hall(processes) as hall:
         guests, each = await arrive(f"127.0.0.1:{hall.port}", n)
-        homes = [guest.cookies["replica"] for guest in guests]
-        print(f"{n} pages opened on two processes, {1e3 * each:.0f} ms each: "
-              f"{' and '.join(str(homes.count(name)) for name in NAMES)}", flush=True)
+        print(f"{n} pages opened on {processes} processes, {1e3 * each:.0f} ms each: {spread(hall, guests)}", flush=True)
         await Seen().measure(guests, think, SETTLE, dict)
         seen = await Seen().measure(guests, think, seconds, hall.cpu)
-        seen.tell(f"{n} visitors on two processes", [page.memory() for page in hall.pages.values()])
+        seen.tell(f"{n} visitors on {processes} processes", [page.memory() for page in hall.pages.values()])
         if kill and not seen.failures:
             await rude(hall, guests, think, seconds)
         await leave(guests)
@@ -232,38 +236,53 @@ async def together(n, think, seconds, kill):
 
 
 async def rude(hall, guests, think, seconds):
-    """Kill the process of half of the visitors."""
-    name, seen = NAMES[0], Seen()
+    """Kill the process of some of the visitors, and start it again."""
+    (name, *others), seen, used = hall.homes, Seen(), {}
     there = sum(guest.cookies["replica"] == name for guest in guests)
+
+    def spent():
+        return sum(hall.pages[other].cpu() for other in others)
 
     async def kill():
         await asyncio.sleep(seconds / 4)
         seen.waits.clear()
         seen.late.clear()
-        seen.killed = time.perf_counter()
+        seen.killed, cpu, idle = time.perf_counter(), spent(), idling()
         hall.kill(name)
-        await asyncio.to_thread(hall.start, name)
+        starting = asyncio.create_task(asyncio.to_thread(hall.start, name))
+        while len(seen.back) + len(seen.failures) < there:
+            await asyncio.sleep(0.02)
+        took = time.perf_counter() - seen.killed
+        used.update(others=(spent() - cpu) / took, idle=(idling() - idle) / took / os.cpu_count())
+        await starting
 
     await seen.measure(guests, think, seconds, dict, kill())
     held = len(seen.back) == there and max(seen.back) <= BACK
-    print(f"kill -9 of the process of {there} visitors: {seen.drops} were cut off, {len(seen.back)} had moved again after "
-          f"{statistics.median(seen.back):.1f} s (median), 95 % within {share(seen.back, 0.95):.1f} s, the last after "
-          f"{max(seen.back):.1f} s (target {BACK:.0f} s: {'held' if held else 'missed'})")
-    print(f"  all other moves since, while one process serves all and the other starts: median "
-          f"{statistics.median(seen.waits):.0f} ms, 95 % within {seen.p95:.0f} ms; {seen.drops - there} other drops, "
-          f"{len(seen.failures)} gave up; the visitors' own clock was {max(seen.late):.0f} ms late at most")
+    print(f"kill -9 of the process of {there} visitors: {seen.drops} were cut off, {len(seen.back)} came back")
+    print(f"  page drawn anew after {told(seen.drawn)}")
+    print(f"  next move answered after {told(seen.back)}; target {BACK:.0f} s for all: {'held' if held else 'missed'}")
+    print(f"  until then what was left used {100 * used['others']:.0f} % of a core, and the machine was idle "
+          f"{100 * used['idle']:.0f} %")
+    print(f"  moves of the others since: median {statistics.median(seen.waits):.0f} ms, 95 % within {seen.p95:.0f} ms; "
+          f"{seen.drops - there} other drops, {len(seen.failures)} gave up; the visitors' own clock was "
+          f"{max(seen.late):.0f} ms late at most")
+    print(f"  visitors now: {spread(hall, guests)}")
+
+
+def spread(hall, guests):
+    """How many visitors each process has."""
     homes = [guest.cookies["replica"] for guest in guests]
-    print(f"  visitors now: {' and '.join(str(homes.count(name)) for name in NAMES)}")
+    return " and ".join(str(homes.count(name)) for name in hall.homes)
 
 
-def main(n, think, seconds, kill):
+def main(n, think, seconds, processes, kill):
     print(f"{n} visitors, each with a move every {think:g} s, for {seconds:g} s; {os.cpu_count()} cores")
     one = asyncio.run(alone(n, think, seconds))
-    two = asyncio.run(together(n, think, seconds, kill))
-    print(f"two processes against one: {statistics.median(two.waits) / statistics.median(one.waits):.2f} times the median, "
-          f"{two.p95 / one.p95:.2f} times the 95 %")
-    held = two.p95 <= MOST and not two.drops and not two.failures
-    print(f"target on two processes, 95 % within {MOST:.0f} ms and no drops: {'held' if held else 'missed'}")
+    many = asyncio.run(together(n, think, seconds, processes, kill))
+    print(f"{processes} processes against one: {statistics.median(many.waits) / statistics.median(one.waits):.2f} times the "
+          f"median, {many.p95 / one.p95:.2f} times the 95 %")
+    held = many.p95 <= MOST and not many.drops and not many.failures
+    print(f"target on {processes} processes, 95 % within {MOST:.0f} ms and no drops: {'held' if held else 'missed'}")
 
 
 if __name__ == "__main__":
@@ -271,6 +290,7 @@ if __name__ == "__main__":
     parser.add_argument("--visitors", type=int, default=200)
     parser.add_argument("--think", type=float, default=8.0, help="seconds between two moves of a visitor")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--processes", type=int, default=2, choices=(2, 3, 4), help="behind the proxy")
     parser.add_argument("--kill", action="store_true")
     given = parser.parse_args()
-    main(given.visitors, given.think, given.seconds, given.kill)
+    main(given.visitors, given.think, given.seconds, given.processes, given.kill)

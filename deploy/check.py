@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 
 import numpy as np
-from loopback import NAMES, ROOT, Hall, fetch
+from loopback import ROOT, Hall, fetch
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -136,14 +136,14 @@ def affinity(hall):
         sure({page for page, _, _ in lines} == {home}, f"a visitor of {home} reached {lines}")
         sure(("_stcore/stream" in {what for _, status, what in lines if status == 101}), f"the stream is a WebSocket: {lines}")
         homes.append(home)
-    sure(set(homes) == set(NAMES), f"both pages get visitors: {homes}")
+    sure(set(homes) == set(hall.homes), f"both pages get visitors: {homes}")
     say(f"page, scripts, stream, upload and {'live lane' if lane else '(no live lane in this version)'} of each of {VISITORS} "
-        f"visitors reached one page; visitors a page: {', '.join(str(homes.count(name)) for name in NAMES)}")
+        f"visitors reached one page; visitors a page: {', '.join(str(homes.count(name)) for name in hall.homes)}")
     visitor = Visitor(hall)
     visitor.ask("GET", "/_stcore/health")
     with visitor.socket("/_stcore/stream", ["streamlit"]) as stream:
         session, home = visitor.drawn(stream), visitor.cookies["replica"]
-        visitor.cookies["replica"] = next(name for name in NAMES if name != home)
+        visitor.cookies["replica"] = next(name for name in hall.homes if name != home)
         status, words = visitor.upload(session, b"a\n1\n")
     sure(status == 400 and b"sticky" in words, f"an upload to the other page is refused, so affinity is needed: {status}")
     say("an upload sent to the other page is refused (400): without the cookie it would fail half of the time")
@@ -262,7 +262,7 @@ def killed(hall, page):
 
 def revived(hall):
     """Start again whatever was killed, under a new address; the seconds until HAProxy sends visitors there."""
-    for name in NAMES:
+    for name in hall.homes:
         if hall.pages[name].process.poll() is not None:
             hall.start(name)
             return hall.wait([name])
@@ -375,7 +375,7 @@ def main(rounds):
             kills(hall, visit, rounds)
             pressing(hall, visit)
             hung(hall, visit)
-            for name in NAMES:
+            for name in hall.homes:
                 sure("Traceback" not in hall.says(name), hall.says(name))
             say("no page printed an error")
         except (Failed, BrowserError, WebSocketException, OSError) as reason:

@@ -2,7 +2,7 @@
 
 Two addresses in the file are put in place of its own: where it listens, and where its name server is. One line is added: a
 socket that tells how HAProxy sees the replicas. All else is what is shipped, so a small name server here stands in for Docker's
-and answers for page1 and page2, each on a loopback address of its own, port 8501.
+and answers for the pages that run, each on a loopback address of its own, port 8501.
 """
 
 import json
@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from serving import Server  # noqa: E402
 
 CONFIG = ROOT / "deploy/haproxy.cfg"
-NAMES = ("page1", "page2")
+NAMES = ("page1", "page2", "page3", "page4")
 PORT = 8501  # of every page, as in its container
 
 
@@ -62,18 +62,18 @@ class NameServer:
 
 
 class Hall:
-    """Two pages behind the proxy. A context: when it is left, every process it started has ended."""
+    """Two to four pages behind the proxy. A context: when it is left, every process it started has ended."""
 
-    def __init__(self):
+    def __init__(self, count=2):
         if not shutil.which("haproxy"):
             raise SystemExit("HAProxy is missing: apt-get install haproxy")
         self.folder = tempfile.TemporaryDirectory(prefix="hall-")
         self.secret, self.net = secrets.token_hex(32), f"127.{random.randrange(1, 255)}.{random.randrange(255)}"
-        self.pages, self.started, self.names, self.proxy = {}, 0, NameServer(), None
+        self.homes, self.pages, self.started, self.names, self.proxy = NAMES[:count], {}, 0, NameServer(), None
 
     def __enter__(self):
         try:
-            for name in NAMES:
+            for name in self.homes:
                 self.start(name)
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
@@ -81,7 +81,7 @@ class Hall:
             self.config().write_text(self.adapted())
             self.proxy = subprocess.Popen(["haproxy", "-db", "-f", str(self.config())], stdin=subprocess.DEVNULL,
                                           stdout=self.log().open("wb"), stderr=subprocess.STDOUT)
-            self.wait(NAMES)
+            self.wait(self.homes)
         except BaseException:
             self.__exit__()
             raise
@@ -146,7 +146,7 @@ class Hall:
             asked.sendall(b"show stat json\n")
             answer = b"".join(iter(lambda: asked.recv(65536), b""))
         rows = [{field["field"]["name"]: field["value"]["value"] for field in row} for row in json.loads(answer)]
-        return {row["svname"]: row for row in rows if row["svname"] in NAMES}
+        return {row["svname"]: row for row in rows if row["svname"] in self.homes}
 
     def wait(self, names, status="UP", seconds=30):
         """The seconds until HAProxy sees the pages so."""
