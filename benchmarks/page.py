@@ -24,7 +24,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-sync"]
 FRAME = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
 READY = {"page": ".rv-board[data-rev]", "floor": ".stSlider"}
-FIRST = {"page": ".rv-sketch svg, .rv-board[data-rev]", "floor": ".stMarkdown p"}
+FIRST = {"page": ".rv-board[data-live], .rv-board[data-rev]", "floor": ".stMarkdown p"}
 WATCH = """(() => { const look = () => { if (document.querySelector(%r)) window.first = performance.now();
   else requestAnimationFrame(look); }; look(); })()"""
 PAINTED = {
@@ -59,13 +59,17 @@ def presses(page, kind, n, key=None):
     return times
 
 
+def chromium():
+    """The path of this machine's Chromium, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def bench(n, long):
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         shutil.copytree(ROOT / ".streamlit", Path(folder) / ".streamlit")
         (Path(folder) / "floor.py").write_text(FLOOR)
         servers = {"floor": Server(Path(folder) / "floor.py", folder), "page": Server(ROOT / "app.py", ROOT)}
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
             pages, painted, cpu = {}, {"floor": [], "page": []}, {"floor": [], "page": []}
             for kind, server in servers.items():

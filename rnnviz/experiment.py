@@ -39,13 +39,17 @@ def choice(default, choices, label, help="", group="", picture=True):
         kind="choice", choices=tuple(choices), label=label, help=help, group=group, picture=picture))
 
 
+NAMES_BY_HAND = tuple(f"{name}{l}" for l in range(1, MAX_DEPTH + 1) for name in ("w_T", "w_S", "b"))  # one weight each
+DIALS = ("g", "input_scale", "bias", "T", "tau_max", "tau_b", *NAMES_BY_HAND)
+
+
 def switch(default, label, help="", group=""):
     return field(default=default, metadata=dict(kind="switch", label=label, help=help, group=group, picture=True))
 
 
-def words(default, longest, label, help="", group=""):
+def words(default, longest, label, help="", group="", picture=True):
     return field(default=default, metadata=dict(
-        kind="text", longest=longest, label=label, help=help, group=group, picture=True))
+        kind="text", longest=longest, label=label, help=help, group=group, picture=picture))
 
 
 def own(default, label, help):
@@ -108,6 +112,15 @@ class Experiment:
                       picture=False)
     decades: int = choice(0, (0, 2, 4, 8, 16, 32), "Colour range", "Decades on each side of 1; 0 follows the data.",
                           "Reading", picture=False)
+    walk: str = choice("", ("", "by step", "by layer", "by diagonal"), "Step through",
+                       "The order in which the backward pass is shown cell by cell; empty: all at once.", "Stage",
+                       picture=False)
+    visit: int = whole(0, 0, 10_000, "Cells stepped through", "How far the walk has come.", "Stage", picture=False)
+    lecture: str = choice("", ("", "1", "dark"), "Lecture mode", "1: light, for a lit room; dark: for a darkened one.", "Stage",
+                          picture=False)
+    dial: str = words("", 12, "Dial", "The number that lecture mode turns; empty: the first there is.", "Stage", picture=False)
+    held: str = words("", 6000, "Held curve", "The link of the picture whose curve stays, after a question mark.", "Stage",
+                      picture=False)
     weights: Weights = own(Weights(), "Weights", "Matrices, edited or read from a file, in place of drawn ones.")
     table: Table = own(Table(), "Table", "Rows of numbers, read from a file or pasted.")
 
@@ -392,6 +405,20 @@ def parse_hand(text):
     return tuple(groups)
 
 
+def parse_dial(text):
+    """The name of a dial. Raises ValueError on anything else."""
+    if text not in DIALS:
+        raise ValueError(f'"{text}" must be {", ".join(DIALS[:6])}, or a weight by hand such as w_T1')
+    return text
+
+
+def parse_held(text):
+    """The link behind a question mark. Raises ValueError on anything else."""
+    if text[0] != "?":
+        raise ValueError(f'"{text[:40]}" must be a question mark and a link, or empty')
+    return text[1:]
+
+
 def hand_weights(experiment):
     """One (W_S, W_T, b) a layer: those that are set, then input scale, g and bias for the layers above them."""
     given = parse_hand(experiment.hand)[:len(experiment.stack)]
@@ -409,7 +436,7 @@ def value_problem(name, value):
     if kind == "choice":
         if value in control["choices"] and type(value) is type(control["default"]):
             return None
-        return f"{label} is {shown(value)}; it must be one of {', '.join(map(str, control['choices']))}"
+        return f"{label} is {shown(value)}; it must be one of {', '.join(str(one) or 'nothing' for one in control['choices'])}"
     if kind == "switch":
         return None if isinstance(value, bool) else f"{label} is {shown(value)}; it must be on or off"
     if kind == "own":
@@ -419,7 +446,8 @@ def value_problem(name, value):
             return f"{label} is {shown(value)}; it must be at most {control['longest']} printable characters"
         parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
                   "columns": lambda: parse_ranges(value, MAX_WIDTH, "a column"),
-                  "hand": lambda: parse_hand(value)}.get(name)
+                  "hand": lambda: parse_hand(value), "dial": lambda: value and parse_dial(value),
+                  "held": lambda: value and parse_held(value)}.get(name)
         try:
             if parser:
                 parser()

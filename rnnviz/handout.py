@@ -85,7 +85,7 @@ def settings(experiment):
     always |= {"tau_max", "tau_b"} if experiment.cut else set()
     for name, control in CONTROLS.items():
         value = getattr(experiment, name)
-        if value == control["default"] and name not in always:
+        if control["group"] == "Stage" or (value == control["default"] and name not in always):
             continue
         if name == "weights":
             value = ", ".join(f"{matrix} ({shape_text(array.shape)})" for matrix, array in value.arrays.items())

@@ -42,26 +42,26 @@ def parse(name, text):
     return value
 
 
-def to_link(experiment):
+def to_link(experiment, longest=LONGEST_OWN):
     """The query string of an experiment: every field that differs from its default, in order; "" for the default.
 
-    Weights or a table of more than 12 000 characters leave only the mark of what they were: "@" and their digest.
+    Weights or a table of more than `longest` characters leave only the mark of what they were: "@" and their digest.
     """
     parts = []
     for name, control in CONTROLS.items():
         value = getattr(experiment, name)
         if value != control["default"]:
             if control["kind"] == "own":
-                text = own_text(value) or f"@{value.digest}"
+                text = own_text(value, longest) or f"@{value.digest}"
             else:
                 text = str(int(value)) if control["kind"] == "switch" else str(value)
             parts.append(f"{name}={quote(text, safe=',/:;@')}")
     return "&".join(parts)
 
 
-def own_text(value):
+def own_text(value, longest=LONGEST_OWN):
     """Own weights or a table as they stand in a link, or None where they are too large for it."""
-    return value.text if 2 * value.size <= LONGEST_OWN and len(value.text) <= LONGEST_OWN else None
+    return value.text if 2 * value.size <= longest and len(value.text) <= longest else None
 
 
 def too_large(experiment):

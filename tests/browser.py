@@ -250,7 +250,7 @@ def query(page):
     """The query of the address bar, once it is that of the picture: while a slider moves, it waits for rest."""
     page.wait_for_function("""() => {
       const meant = new URL(location);
-      meant.search = document.querySelector(".rv-board").board.picture.link;
+      meant.search = document.querySelector(".rv-board").board.told.link;
       return meant.search === location.search;
     }""")
     return urlsplit(page.url).query
@@ -261,7 +261,7 @@ def lead(page):
 
 
 def equation(page):
-    return page.locator(".rv-heading span").inner_text()
+    return page.locator(".rv-equation .rv-heading span").inner_text()
 
 
 def grid(page):

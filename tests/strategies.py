@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rnnviz.cells import CELLS
-from rnnviz.experiment import CONTROLS, Experiment
+from rnnviz.experiment import CONTROLS, DIALS, Experiment
 from rnnviz.links import mend
 from rnnviz.network import Layer, Network
 from rnnviz.own import Table, Weights
@@ -177,6 +177,10 @@ def values(name, max_T, max_depth, max_width):
         return st.lists(group, max_size=max_depth).map(", ".join)
     if name == "columns":
         return step_lists(5)
+    if name == "dial":
+        return st.sampled_from(("", *DIALS))
+    if name == "held":
+        return st.sampled_from(("", "?", "?g=1.25", "?cell=relu&T=9&depth=1"))
     if name == "weights":
         return weights_in_part(max_depth)
     if name == "table":

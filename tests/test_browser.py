@@ -52,7 +52,7 @@ WATCH_FIRST_PAINT = """
     const lead = document.querySelector(".rv-lead");
     if (lead && lead.textContent) {
       window.frames_seen += 1;
-      const cells = document.querySelector(".rv-sketch rect") || document.querySelector(".rv-plot .heatmaplayer image");
+      const cells = document.querySelector(".rv-board[data-live] .rv-brush:not([hidden]), .rv-plot .heatmaplayer image");
       if (!cells) window.frames_blank += 1;
     }
     requestAnimationFrame(look);
@@ -73,9 +73,9 @@ def test_the_first_picture_is_a_drawn_grid_under_a_sentence_and_never_a_blank(vi
     assert query(page) == ""
     assert page.evaluate("history.length") <= 2  # about:blank, and the page
     asked = "performance.getEntriesByType('resource').filter((r) => r.name.includes('/rnnviz/')).length"
-    assert page.evaluate(asked) == 2
+    assert page.evaluate(asked) == 7  # plotly.js, and the board's own six
     move(page, "g", times=3)
-    assert page.evaluate(asked) == 2, "a script was fetched again"
+    assert page.evaluate(asked) == 7, "a script was fetched again"
 
 
 def test_words_stand_on_the_figure_where_nothing_covers_them(page):
@@ -419,7 +419,7 @@ def test_of_a_slider_moved_faster_than_pictures_come_the_last_value_is_drawn(pag
         slider(page, "g").focus()
         for _ in range(times):
             page.keyboard.press(key)
-    page.wait_for_function("document.querySelector('.rv-board').board.picture.link === 'g=0.95'")
+    page.wait_for_function("document.querySelector('.rv-board').board.told.link === 'g=0.95'")
     drawn(page)
     assert query(page) == "g=0.95"
     assert same_grid(page, Experiment(g=0.95))
@@ -428,7 +428,7 @@ def test_of_a_slider_moved_faster_than_pictures_come_the_last_value_is_drawn(pag
 
 def a_step(rng, page):
     """One thing a person might do, that changes the picture: what to do, in words and as an action."""
-    here = from_link(page.evaluate("document.querySelector('.rv-board').board.picture.link"))[0]
+    here = from_link(page.evaluate("document.querySelector('.rv-board').board.told.link"))[0]
     kind = rng.choice(("slider", "slider", "slider", "cell", "cell", "example", "choice", "toggle"))
     if kind == "slider":
         name, key = rng.choice(("g", "input_scale", "T")), rng.choice(("ArrowLeft", "ArrowRight"))
@@ -463,7 +463,7 @@ def test_a_walk_over_the_controls_shows_the_picture_of_its_link_at_every_step(pa
             continue
         done.append(step[0])
         act(page, step[1])
-        experiment, notes = from_link(page.evaluate("document.querySelector('.rv-board').board.picture.link"))
+        experiment, notes = from_link(page.evaluate("document.querySelector('.rv-board').board.told.link"))
         made = run(experiment)
         reading = read(made, experiment.quantity)
         said = "".join(text for text, _ in flow(reading, uncut(made, reading)).lead)
@@ -587,7 +587,7 @@ def test_a_screen_reader_is_told_the_sentence_the_equation_and_the_keys(page):
 
 @pytest.mark.parametrize("file", ["plotly.js", "board.js"])
 def test_a_board_whose_script_is_blocked_gives_way_to_streamlits_own_chart(visit, file):
-    page = visit("?layer=1&step=3", watched=False, wait=False, route=(f"**/rnnviz/{file}*", lambda route: route.abort()))
+    page = visit("?layer=1&step=3", watched=False, wait=False, route=(f"**/rnnviz/*/{file}", lambda route: route.abort()))
     chart = page.locator("[data-testid=stPlotlyChart] .js-plotly-plot")
     page.wait_for_selector("[data-testid=stPlotlyChart] .heatmaplayer image")
     page.get_by_text(sentence_of(Experiment())).first.wait_for()
@@ -610,14 +610,14 @@ def test_a_board_whose_script_is_blocked_gives_way_to_streamlits_own_chart(visit
 # The route.
 
 
-def test_the_route_hands_out_the_boards_two_scripts_and_nothing_else(server):
+def test_the_route_hands_out_the_boards_scripts_and_nothing_else(server):
     for name, size in (("plotly.js", 1_000_000), ("board.js", 2_000)):
-        with urllib.request.urlopen(server.address + f"rnnviz/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(server.address + f"rnnviz/any/{name}", timeout=10) as answer:
             assert "javascript" in answer.headers["content-type"]
             assert "immutable" in answer.headers["cache-control"]
             assert len(answer.read()) > size / 5
     for name in ("app.py", "..%2fapp.py", "state.py", "config.toml", "plotly.js.map", "..%2f..%2fetc%2fpasswd"):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(server.address + "rnnviz/" + name, timeout=10)
+            urllib.request.urlopen(server.address + "rnnviz/any/" + name, timeout=10)
         refused.value.close()
         assert refused.value.code in (400, 404)

@@ -46,9 +46,11 @@ logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").set
 def unpack(packed):
     """The picture the board receives, its arrays put back in their places."""
     packed = bytes(packed)
-    _, checksum, length = struct.unpack("<dLL", packed[:16])
-    assert zlib.crc32(packed[12:]) == checksum
-    numbers = np.frombuffer(packed[16 + length:], dtype="<f4")
+    _, checksum, size = struct.unpack("<dLL", packed[:16])
+    told, packed = json.loads(packed[16:16 + size]), packed[16 + size:]
+    assert zlib.crc32(packed) == checksum
+    length, = struct.unpack("<L", packed[:4])
+    numbers = np.frombuffer(packed[4 + length:], dtype="<f4")
 
     def revive(value):
         if set(value) == {"$"}:
@@ -56,7 +58,7 @@ def unpack(packed):
             return numbers[start:start + math.prod(shape)].reshape(shape)
         return value
 
-    return json.loads(packed[16:16 + length], object_hook=revive)
+    return told | json.loads(packed[4:4 + length], object_hook=revive)
 
 
 def visit(query="", theme="light", **state):
@@ -281,8 +283,9 @@ def test_every_control_has_a_widget_that_sets_it():
         "decades": (16, {}), "inputs": (3, {"task": "noise"}), "outputs": (2, {"task": "noise"}), "columns": ("2", TABLED),
         "aim": ("zero", TABLED), "target_column": (2, {**TABLED, "aim": "a column"}), "scaling": ("none", TABLED),
     }
-    # number fields, clicks on the grid, the editor and the dialog set the others
-    assert set(settings) | {"hand", "layer", "step", "weights", "table"} == set(CONTROLS)
+    # number fields, clicks on the grid, the editor, the dialog and the board's own controls set the others
+    others = {"hand", "layer", "step", "weights", "table", "walk", "visit", "lecture", "dial", "held"}
+    assert set(settings) | others == set(CONTROLS)
     for name, (value, needs) in settings.items():
         page = visit({k: str(int(v) if v is True else v) for k, v in needs.items()})
         for menu in ("group_Network", "group_Weights", "group_Sequence", "reading"):
@@ -392,7 +395,7 @@ def test_a_reported_cell_is_outlined_and_gets_its_equation_and_its_link():
 
 def test_outlining_a_cell_computes_no_new_run(monkeypatch):
     page = visit()
-    from rnnviz.ui import page as script
+    from rnnviz.ui import picture as script
 
     monkeypatch.setattr(script, "run", lambda *a: pytest.fail("the run was computed again"))
     report(page, cell=[1, 3, 1])
@@ -472,7 +475,7 @@ def test_a_setting_that_cannot_run_leaves_the_last_picture_and_names_its_field(q
 
 
 def test_an_unexpected_error_is_one_sentence_with_a_code_and_a_line_in_the_log(monkeypatch, caplog):
-    from rnnviz.ui import page as script
+    from rnnviz.ui import picture as script
 
     monkeypatch.setattr(script, "flow_spec", lambda *a, **k: 1 / 0)
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
@@ -1150,7 +1153,7 @@ def test_what_is_packed_is_unpacked_to_the_same_numbers():
     odd = np.array([np.nan, np.inf], np.float32)
     value = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": [1, "ü", None, {"c": odd}], "d": 0.5}
     packed = board.pack(value)
-    made = unpack(struct.pack("<dL", 0.0, zlib.crc32(packed)) + packed)
+    made = unpack(struct.pack("<dLL", 0.0, zlib.crc32(packed), 4) + b"{}  " + packed)
     np.testing.assert_array_equal(made["a"], value["a"])
     np.testing.assert_array_equal(made["b"][3]["c"], value["b"][3]["c"])
     assert (made["b"][:3], made["d"]) == ([1, "ü", None], 0.5)
@@ -1189,27 +1192,6 @@ def test_the_page_says_every_word_and_tick_that_the_figure_for_a_notebook_says(n
         assert word in drawn
 
 
-def test_the_sketch_shows_each_cell_in_its_colour_before_plotly_arrives():
-    spec = flow_spec(read(run(Experiment())), page=True)
-    svg = ET.fromstring(board.sketch(spec))
-    cells = list(svg)
-    assert len(cells) == 90
-    from rnnviz.figures import colour
-
-    z = spec["data"][0]["z"]
-    W = spec["layout"]["coloraxis"]["cmax"]
-    for (row, column), rect in zip(np.ndindex(3, 30), cells, strict=True):
-        rgb = [int(c) for c in re.findall(r"\d+", rect.get("fill"))]
-        np.testing.assert_allclose(rgb, colour.at(LIGHT, W, float(z[row, column])), atol=0.51)
-    assert picture(visit())["sketch"].count("<rect") == 90
-
-
-def test_the_sketch_is_sent_with_the_first_picture_only():
-    page = visit()
-    assert picture(page)["sketch"]
-    assert not picture(put(page, "g", 0.9))["sketch"]
-
-
 # The process.
 
 
@@ -1234,7 +1216,7 @@ def test_what_is_imported_at_the_start_is_out_of_the_collectors_sight():
 
 def test_the_same_file_is_the_server_outside_a_session():
     said = alone("import app; from rnnviz.ui import server; print(type(app.app).__name__, [r.path for r in server.routes()])")
-    assert said.strip().endswith("App ['/rnnviz/{name}']")
+    assert said.strip().endswith("App ['/rnnviz/live', '/rnnviz/{version}/{name}']")
 
 
 def alone(code):

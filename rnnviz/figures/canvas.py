@@ -15,6 +15,7 @@ HEAD, TICKS, AXIS_ROW = 72, 20, 24  # px: above the grid; its tick labels; the l
 EQUATION = 104  # px left free on the page for the outlined cell's equation
 DECAY, GATES, TITLE = 106, 58, 40
 NEURONS = 72  # px of each track of an opened layer
+LEAST, GRID_SHARE, MOST_ROW = 110, 0.56, 150  # px that grid and decay share in a lecture; the grid's part; most of a row
 USUAL, MOST_STRETCH = 1068, 1.45  # px; a wider page also gets taller tracks, up to so much
 
 
@@ -28,8 +29,9 @@ def grid_height(rows, neurons=False):
 class Canvas:
     """One figure in the making. traces, shapes and notes are Plotly's; texts, at fixed px, the page draws itself."""
 
-    def __init__(self, reading, cell, theme, width, decades, opened, zoom, page, caption):
+    def __init__(self, reading, cell, theme, width, decades, opened, zoom, page, caption, grid=None, held=None, tall=None):
         self.reading, self.cell, self.opened, self.page, self.caption = reading, cell, opened, page, caption
+        self.held, self.tall = held, tall
         self.name, self.theme = theme, THEMES[theme]
         self.width, self.plot = width, max(120, width - LEFT - RIGHT)
         self.columns = columns(reading.T, self.plot, zoom)
@@ -41,18 +43,25 @@ class Canvas:
         self.special = self.columns.special(self.state)
         self.W = decades or colour.decades(np.where(self.state == OK, values, np.nan))
         self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
-        self.grid = round(self.stretch * grid_height(self.rows, opened is not None))
+        self.grid = grid or round(self.stretch * grid_height(self.rows, opened is not None))
         self.decay, self.gate = round(self.stretch * DECAY), round(self.stretch * (GATES if opened is None else NEURONS))
+        if tall:
+            room = max(LEAST, tall - (HEAD + TICKS + AXIS_ROW + 6 + TITLE + TICKS))
+            self.grid = min(round(GRID_SHARE * room), MOST_ROW * self.rows)
+            self.decay = room - self.grid
         self.row = self.grid / self.rows
         self.grid_bottom = HEAD + self.grid
         self.equation_top = self.grid_bottom + TICKS + AXIS_ROW + 6
-        self.decay_top = self.equation_top + (EQUATION if page else 0) + TITLE
+        self.decay_top = self.equation_top + (EQUATION if page and not tall else 0) + TITLE
         self.decay_bottom = self.decay_top + self.decay
         self.gates_top = self.decay_bottom + TITLE
         self.gates = self.gate if opened is None else 2 * self.gate + TITLE
-        self.height = self.gates_top + self.gates + TICKS + (22 if caption else 4)
+        self.tracks_bottom = self.gates_top + self.gates if not tall else self.decay_bottom
+        self.height = self.tracks_bottom + TICKS + (22 if caption else 4)
+        if tall:
+            self.equation_top = self.height + 4
         self.right = LEFT + self.plot  # px of the plot's right edge
-        self.traces, self.shapes, self.notes, self.texts = [], [], [], []
+        self.traces, self.shapes, self.notes, self.texts, self.rules = [], [], [], [], []
 
     # From px, counted from the figure's top, to what Plotly wants.
 
@@ -94,6 +103,33 @@ class Canvas:
                         line=dict(width=1.5, color=colours if isinstance(colours, str) else [colours[r][c] for r, c in
                                                                                             zip(rows, cs, strict=True)])),
             xaxis="x", yaxis=axis, name="negative"))
+
+    def gaps(self, top, height, filled):
+        """The gaps between the cells of a map (rows, columns) from `top` px on: its trace's xgap and ygap.
+
+        On the page they are lines over the map instead, beside every cell that is filled: Plotly draws a map without gaps
+        twice as quickly.
+        """
+        rows, columns = filled.shape
+        across, down = self.columns.width, height / rows
+        x = 2 if across >= 14 else 1 if across >= 7 else 0
+        y = max(1, x) if down >= 7 else 1 if down >= 4 else 0
+        if not self.page:
+            return dict(xgap=x, ygap=y)
+        xs = [round(LEFT + i * across) for i in range(columns + 1)]
+        ys = [round(top + height - i * down) for i in range(rows + 1)]  # rows count from below
+        near = np.pad(filled, 1)
+        if filled.all():
+            upright, level = [[(0, rows)]] * (columns + 1), [[(0, columns)]] * (rows + 1)
+        else:
+            upright = [runs(beside) for beside in (near[1:-1, 1:] | near[1:-1, :-1]).T]
+            level = [runs(beside) for beside in near[1:, 1:-1] | near[:-1, 1:-1]]
+        for width, path in ((x, "".join(f"M{xs[i]} {ys[a]}V{ys[b]}" for i, found in enumerate(upright) for a, b in found)),
+                            (y, "".join(f"M{xs[a]} {ys[i]}H{xs[b]}" for i, found in enumerate(level) for a, b in found))):
+            if width:
+                self.rules.append(f'<path d="{path}" stroke="{self.theme.page}" stroke-width="{width}" '
+                                  'shape-rendering="crispEdges"/>')
+        return dict(xgap=0, ygap=0)
 
     def boxes(self, mask, *, fill=None, line=0, dash="solid", pattern=None, merge_rows=False, single=False):
         """One filled outline around every run of marked cells in a row, as one trace."""

@@ -12,23 +12,27 @@ from .canvas import HEAD, Canvas
 from .theme import EVERYWHERE, FONT, LEFT, RIGHT, SIZE
 
 
-def flow_spec(reading, *, cell=None, theme="light", width=1068, decades=0, opened=None, zoom=None, page=False, caption=None):
+def flow_spec(reading, *, cell=None, theme="light", width=1068, decades=0, opened=None, zoom=None, page=False, caption=None,
+              held=None, tall=None):
     """The specification {"data": .., "layout": ..} of Flow.
 
     reading: a Flow. cell: the outlined (layer, step), from 0, or None. theme: "light" or "dark". width: px.
     decades: colour range each side of 1, 0 to follow the data. opened: a Neurons to show in place of the layers.
-    zoom: (first, last) steps. caption: a line under the figure. page: leaves room for the equation under the grid, and leaves
-    the texts that stand at fixed places and the colour bar to the page, which draws them quicker; they are then in
-    layout.meta: {"equation_top": px, "height": px, "texts": [..], "bar": {..}}.
+    zoom: (first, last) steps. caption: a line under the figure. held: (Held, its label), a curve that stays for comparison.
+    tall: px for a lecture, where grid and decay fill that height and there are no gates. page: leaves room for the equation
+    under the grid, and leaves the texts that stand at fixed places and the colour bar to the page, which draws them quicker;
+    they are then in layout.meta: {"equation_top": px, "height": px, "texts": [..], "rules": [..], "shapes": [..],
+    "bar": {..}}.
     """
-    b = Canvas(reading, cell, theme, width, decades, opened, zoom, page, caption)
+    b = Canvas(reading, cell, theme, width, decades, opened, zoom, page, caption, held=held, tall=tall)
     grid.draw_grid(b)
     grid.draw_special_cells(b)
     grid.draw_loss(b)
     if cell is not None:
         (grid.draw_cell if opened is None else grid.draw_opened_column)(b)
     tracks.draw_decay(b)
-    (tracks.draw_gates if opened is None else tracks.draw_activations)(b)
+    if not tall:
+        (tracks.draw_gates if opened is None else tracks.draw_activations)(b)
     if caption:
         b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": layout(b)}
@@ -70,7 +74,7 @@ def px(b, x, y, axis):
 def tick_texts(b, steps, decay_ticks, decay_text):
     for step in steps:
         x, _ = px(b, step, 0, "y")
-        for bottom in (b.grid_bottom, b.gates_top + b.gates):
+        for bottom in (b.grid_bottom, b.tracks_bottom):
             b.text(str(step), bottom + 11, middle=x, colour=b.theme.second)
     for place, words in zip(decay_ticks, decay_text, strict=True):
         b.text(words, px(b, 0, place, "y2")[1], left=b.right + 3, colour=b.theme.second)
@@ -117,8 +121,6 @@ def layout(b):
                   zeroline=False, showline=False, ticks="", fixedrange=b.reading.T < 3)
     rows = dict(range=[0.5, b.rows + 0.5], showgrid=False, zeroline=False, ticks="", fixedrange=True, tickfont=tickfont)
     name = "layer" if b.opened is None else "neuron"
-    gates_bottom = b.gates_top + b.gates
-    gate_domain = b.domain(gates_bottom - b.gate, gates_bottom)
     decay_ticks, decay_text = log_ticks(b.decay_low, b.decay_high)
     W = b.W
     made = dict(
@@ -136,21 +138,24 @@ def layout(b):
                     side="right", tickvals=decay_ticks, ticktext=decay_text, gridcolor=theme.grid,
                     zeroline=True, zerolinecolor=theme.third, zerolinewidth=1,
                     tickfont=tickfont, ticks="", fixedrange=True),
-        xaxis2=dict(**across, anchor="y3", matches="x"),
-        yaxis3=dict(**rows, domain=gate_domain, **b.row_names(name, b.rows, gates_bottom - b.gate, b.gate)),
         yaxis4=dict(range=[0, 1], domain=b.domain(HEAD - 22, HEAD), visible=False, fixedrange=True),
         meta=dict(equation_top=b.equation_top, height=b.height),
     )
-    if b.opened is not None:
+    if not b.tall:
+        gates_bottom = b.gates_top + b.gates
+        made["xaxis2"] = dict(**across, anchor="y3", matches="x")
+        made["yaxis3"] = dict(**rows, domain=b.domain(gates_bottom - b.gate, gates_bottom),
+                              **b.row_names(name, b.rows, gates_bottom - b.gate, b.gate))
+    if b.opened is not None and not b.tall:
         made["yaxis5"] = dict(**rows, domain=b.domain(b.gates_top, b.gates_top + b.gate),
                                 **b.row_names(name, b.rows, b.gates_top, b.gate))
     if b.page:
         made["annotations"], made["shapes"] = [], []
         tick_texts(b, ticks, decay_ticks, decay_text)
-        for axis in ("xaxis", "xaxis2", "yaxis2"):
+        for axis in {"xaxis", "xaxis2", "yaxis2"} & set(made):
             made[axis]["showticklabels"] = False
         made["meta"] |= dict(texts=b.texts + [placed(b, note) for note in b.notes], bar=bar(b),
-                             shapes=[svg(b, shape) for shape in b.shapes])
+                             rules=b.rules, shapes=[svg(b, shape) for shape in b.shapes])
     else:
         b.notes.extend(annotation(b, text) for text in b.texts)
     return made

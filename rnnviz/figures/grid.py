@@ -12,11 +12,10 @@ from .theme import LEFT, SERIF, SIZE
 
 
 def draw_grid(b):
-    gap = 2 if b.columns.width >= 14 else 1 if b.columns.width >= 7 else 0
     z = np.where(b.special == OK, np.clip(b.values, -b.W, b.W), np.nan)
     b.traces.append(dict(
         type="heatmap", name="grid", x=b.columns.edges, y=np.arange(1, b.rows + 1, dtype=np.float32), z=f4(z),
-        coloraxis="coloraxis", xgap=gap, ygap=max(1, gap) if b.row >= 7 else 0, hoverongaps=False,
+        coloraxis="coloraxis", hoverongaps=False, **b.gaps(HEAD, b.grid, b.special == OK),
         customdata=hover_numbers(b), hovertemplate=hover_template(b), xaxis="x", yaxis="y",
     ))
     if b.opened is None:

@@ -17,7 +17,8 @@ def draw_decay(b):
     curves = b.columns.median(np.where(r.state == OK, r.log_ratio, np.nan))
     x = f4(b.columns.middle)
     b.heading("What is left, step by step", "log scale", b.decay_top - 22)
-    low, high = decay_range(b, curves)
+    ghost = held_curve(b)
+    low, high = decay_range(b, curves if ghost is None else np.append(curves.ravel(), ghost[1]))
     b.decay_low, b.decay_high = low, high
     ends = [float(x[0]) - 0.5, float(x[-1]) + 0.5]
     if r.ceiling is not None and 0 < r.ceiling < 1 and r.reference > 0:
@@ -26,6 +27,8 @@ def draw_decay(b):
         line(b, ends, [-7, -7], theme.third, 1.5, dash="dot", name="float32")
         side = dict(x=ends[1], xanchor="right") if lower_left(b, curves) else dict(x=ends[0], xanchor="left")
         decay_note(b, "10<sup>−7</sup>: lost when float32 adds it to 1", -7, theme.second, yshift=9, **side)
+    if ghost is not None:
+        draw_held(b, *ghost)
     for l in range(r.L):
         part = 1.0 if r.L == 1 else l / (r.L - 1)
         b.traces.append(dict(
@@ -43,6 +46,24 @@ def draw_decay(b):
         decay_note(b, f"<b>× {number(fit.rate)} per step back</b>",
                         float(fit.level - np.log10(fit.rate) * (place - fit.last)), theme.time, x=place + 1,
                         xanchor="left", yshift=-18 if fading else 18)
+
+
+def held_curve(b):
+    """(steps from 1, log10 of what was left) of the held curve where it falls into view, its loss under this one's; or None."""
+    if b.held is None:
+        return None
+    held, _ = b.held
+    at = np.arange(len(held.curve)) + b.reading.last_loss - held.last_loss
+    inside = (at >= b.columns.first[0]) & (at <= b.columns.last[-1]) & np.isfinite(held.curve)
+    return ((at[inside] + 1)[::b.columns.each], held.curve[inside][::b.columns.each]) if inside.any() else None
+
+
+def draw_held(b, x, y):
+    """The held curve as a thick grey ghost with its name."""
+    line(b, x, y, b.theme.hatch, 5, name="held")
+    at = int(0.36 * (len(x) - 1))
+    decay_note(b, b.held[1], float(y[at]), b.theme.second, x=float(x[at]), xanchor="left",
+               yshift=13 if y[at] < b.decay_high - 0.3 * (b.decay_high - b.decay_low) else -14)
 
 
 def decay_range(b, curves):
@@ -124,13 +145,14 @@ def name_curves(b, curves):
                 xshift=-8, yanchor="middle", showarrow=False, font=dict(size=SIZE, color=ink)))
 
 
-def gate_map(b, z, rows, axis, xaxis, low, high, stops, name):
+def gate_map(b, z, top, axis, xaxis, low, high, stops, name):
+    """A map of z (rows, columns) that fills one track from `top` px on."""
     row = "layer" if b.opened is None else "neuron"
-    gap = 2 if b.columns.width >= 14 else 1 if b.columns.width >= 7 else 0
     b.traces.append(dict(
-        type="heatmap", x=b.columns.edges, y=np.arange(1, rows + 1, dtype=np.float32), z=f4(z), zmin=low, zmax=high,
-        colorscale=stops, showscale=False, xgap=gap, ygap=1 if b.gate / rows >= 4 else 0, name=name, xaxis=xaxis, yaxis=axis,
-        hovertemplate=row + " %{y:.0f}, step %{x:.0f}: " + name + " %{z:.2f}<extra></extra>"))
+        type="heatmap", x=b.columns.edges, y=np.arange(1, len(z) + 1, dtype=np.float32), z=f4(z), zmin=low, zmax=high,
+        colorscale=stops, showscale=False, name=name, xaxis=xaxis, yaxis=axis,
+        hovertemplate=row + " %{y:.0f}, step %{x:.0f}: " + name + " %{z:.2f}<extra></extra>",
+        **b.gaps(top, b.gate, np.isfinite(z))))
 
 
 def draw_gates(b):
@@ -138,7 +160,7 @@ def draw_gates(b):
     top = "" if most == 1.0 else f" (0 to {most})"
     words = "white passes" if b.name == "light" else "bright passes"
     b.heading("How open each cell is", f"mean φ′{top}: {words}, dark blocks", b.gates_top - 20)
-    gate_map(b, b.columns.median(b.reading.openness), b.reading.L, "y3", "x2", 0.0, most,
+    gate_map(b, b.columns.median(b.reading.openness), b.gates_top, "y3", "x2", 0.0, most,
                   [[0, b.theme.shut], [1, b.theme.open]], "mean φ′")
 
 
@@ -147,12 +169,12 @@ def draw_activations(b):
     b.heading(f"What layer {o.layer + 1} says", "ink is |<i>h</i>|, a dash is a negative value", b.gates_top - 20)
     size = b.columns.median(np.abs(o.h))
     most = float(np.nanmax(size)) if np.isfinite(size).any() and np.nanmax(size) > 0 else 1.0
-    gate_map(b, size, b.rows, "y5", "x", 0.0, most, [[0, theme.page], [1, theme.second]], "|h|")
+    gate_map(b, size, b.gates_top, "y5", "x", 0.0, most, [[0, theme.page], [1, theme.second]], "|h|")
     if b.columns.each == 1 and b.columns.width >= 7 and b.gate / b.rows >= 4:
         dark = size > 0.45 * most
         inks = np.where(dark, theme.page, theme.ink)
         b.dashes(o.h[:, b.columns.first] < 0, "y5", inks)
     y = b.gates_top + b.gate + TITLE - 20
     b.heading("How much it lets back", f"φ′(<i>z</i>); {escape(percent(o.shut))} of the units are shut (below 0.1)", y)
-    gate_map(b, b.columns.median(o.slope), b.rows, "y3", "x2", 0.0, b.reading.max_slope or 1.0,
+    gate_map(b, b.columns.median(o.slope), b.gates_top + b.gate + TITLE, "y3", "x2", 0.0, b.reading.max_slope or 1.0,
                   [[0, theme.shut], [1, theme.open]], "φ′")

@@ -1,5 +1,14 @@
 // The board: draws what Python sends, reports what a person does. No styling, no arithmetic on the data.
 
+import { paint } from "./brush.js";
+import { read, unpack } from "./bytes.js";
+import { SETTLE, follow, opened, overtaken } from "./live.js";
+import * as steps from "./step.js";
+import * as tools from "./tools.js";
+
+const STEPS = 140; // px under a walk's grid, for the equation and the walk's controls
+const REST = 120; // ms without a new value after which Plotly draws what the brush has shown
+
 let plotly = null;
 
 function script(address) {
@@ -14,41 +23,29 @@ function script(address) {
   return plotly;
 }
 
-// bytes from a place on: length of the JSON, the JSON, float32 arrays, which stand in the JSON as {"$": [offset, shape]}
-function read(bytes, from) {
-  const start = from + 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(from, true);
-  const numbers = new Float32Array(bytes.slice(start).buffer);
-  const cut = (offset, shape) => {
-    if (shape.length === 1) return numbers.subarray(offset, offset + shape[0]);
-    const size = shape.slice(1).reduce((a, b) => a * b, 1);
-    return Array.from({ length: shape[0] }, (_, i) => cut(offset + i * size, shape.slice(1)));
-  };
-  const revive = (key, value) => (value && value.$ ? cut(...value.$) : value);
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(from + 4, start)), revive);
-}
-
-// A picture, behind the time it was made and a checksum.
-function unpack(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const picture = read(bytes, 12);
-  picture.made = view.getFloat64(0, true);
-  picture.rev = view.getUint32(8, true).toString(16);
-  return picture;
-}
-
 function build(root) {
   root.innerHTML = `
     <div class="rv-notes" role="status"></div>
-    <p class="rv-lead" role="status"></p><p class="rv-consequence"></p>
+    <div class="rv-head"><p class="rv-lead" role="status"></p>
+      <div class="rv-line"><p class="rv-consequence"></p><div class="rv-tools"></div></div></div>
     <div class="rv-figure" tabindex="0" role="group">
-      <div class="rv-sketch"></div><div class="rv-plot" role="img"></div><div class="rv-furniture"></div>
+      <div class="rv-flow"><div class="rv-plot" role="img"></div><canvas class="rv-brush" aria-hidden="true"></canvas>
+        <div class="rv-furniture"></div></div>
+      <div class="rv-stepping" role="group" hidden></div>
       <div class="rv-equation"><p class="rv-heading"><b>The outlined cell</b> <span></span></p>
         <div class="rv-terms" role="math"></div></div>
-    </div>`;
+      <div class="rv-dialing"></div>
+    </div>
+    <div class="rv-foot" hidden><div class="rv-examples"></div></div>
+    <dialog class="rv-keys" aria-label="Keys"></dialog>`;
   const find = (name) => root.querySelector(".rv-" + name);
-  return { root, notes: find("notes"), lead: find("lead"), consequence: find("consequence"), figure: find("figure"), plot: find("plot"),
-    sketch: find("sketch"), furniture: find("furniture"),
-    equation: find("equation"), terms: find("terms"), heading: find("heading").querySelector("span") };
+  const board = { root, scale: 1, dialog: find("keys"), heading: find("equation .rv-heading span") };
+  for (const name of ["notes", "lead", "consequence", "tools", "figure", "flow", "plot", "brush", "furniture", "stepping", "equation",
+    "terms", "dialing", "foot", "examples"]) board[name] = find(name);
+  board.say = (name, values) => board.component.setStateValue(name, [...values, Date.now()]);
+  board.show = (picture) => show(board, picture);
+  steps.build(board);
+  return board;
 }
 
 function line(node, parts) {
@@ -62,10 +59,10 @@ function line(node, parts) {
 }
 
 // The address bar: one entry a picture. An example pushes a new one; a slider replaces it, once it has come to rest.
-function remember(board, picture) {
-  const push = board.pushes !== undefined && board.pushes !== picture.pushes;
-  board.pushes = picture.pushes;
-  const write = (how, link) => {
+function remember(board, { link, pushes }) {
+  const push = pushes !== null && board.pushes !== undefined && board.pushes !== pushes;
+  board.pushes = pushes ?? board.pushes;
+  const write = (how) => {
     clearTimeout(board.writing);
     board.owed = null;
     const address = new URL(document.location);
@@ -75,10 +72,10 @@ function remember(board, picture) {
   };
   if (push) {
     board.owed?.();
-    write("pushState", picture.link);
+    write("pushState");
   } else {
     clearTimeout(board.writing);
-    board.owed = () => write("replaceState", picture.link);
+    board.owed = () => write("replaceState");
     board.writing = setTimeout(board.owed, 150);
   }
 }
@@ -88,8 +85,9 @@ function remember(board, picture) {
 function cellAt(board, event) {
   const { layout, data } = board.plot, { margin } = layout, box = board.plot.getBoundingClientRect();
   const grid = data[0], rows = grid.y.length, [low, high] = layout.yaxis.domain, [first, last] = layout.xaxis.range;
-  const across = (event.clientX - box.x - margin.l) / (layout.width - margin.l - margin.r);
-  const up = (1 - (event.clientY - box.y) / layout.height - low) / (high - low);
+  const [px, py] = [(event.clientX - box.x) / board.scale, (event.clientY - box.y) / board.scale];
+  const across = (px - margin.l) / (layout.width - margin.l - margin.r);
+  const up = (1 - py / layout.height - low) / (high - low);
   if (!(across >= 0 && across < 1 && up >= 0 && up < 1)) return null;
   const x = first + across * (last - first);
   const column = grid.x.findIndex((edge, i) => i + 1 < grid.x.length && edge <= x && x < grid.x[i + 1]);
@@ -97,13 +95,24 @@ function cellAt(board, event) {
   return column < 0 ? null : [board.picture.says.opened || row + 1, grid.customdata[row][column][0]];
 }
 
+// What a person does to Plotly's axes.
+function zoom(board) {
+  const say = (first, last) => board.component.setStateValue("zoom", [first, last]);
+  board.zooms = true;
+  board.plot.on("plotly_relayout", (change) => {
+    const range = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    if (range[0] !== undefined) say(Math.ceil(range[0]), Math.floor(range[1]));
+  });
+  board.plot.on("plotly_doubleclick", () => say(0, 0));
+}
+
 function listen(board) {
-  const say = (name, value) => board.component.setStateValue(name, value);
+  const { say } = board;
   const select = (layer, step) => {
     const [layers, steps] = board.picture.shape;
     const cell = [Math.min(layers, Math.max(1, layer)), Math.min(steps, Math.max(1, step))];
     board.picture.cell = cell;
-    say("cell", [...cell, Date.now()]);
+    say("cell", cell);
   };
   board.plot.addEventListener("click", (event) => {
     const cell = cellAt(board, event);
@@ -111,18 +120,22 @@ function listen(board) {
     select(...cell);
     board.figure.focus({ preventScroll: true });
   });
-  board.plot.on("plotly_relayout", (change) => {
-    const range = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    if (range[0] !== undefined) say("zoom", [Math.ceil(range[0]), Math.floor(range[1])]);
+  board.stepping.addEventListener("click", (event) => {
+    const cell = event.target.closest("button, select, label") ? null : steps.cellAt(board, event);
+    if (cell) steps.goTo(board, ...cell);
   });
-  board.plot.on("plotly_doubleclick", () => say("zoom", [0, 0]));
   const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
   const key = (event) => {
-    const free = document.activeElement === document.body;
+    if (tools.key(board, event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    const free = document.activeElement === document.body || tools.mode(board) === "lecture";
     const move = moves[event.key];
-    if (!move || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (!board.figure.contains(document.activeElement) && !(free && move[1])) return;
-    if (!board.picture.cell) return;
+    if (!move || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.type === "range") return;
+    if (!board.figure.contains(document.activeElement) && !(free && (move[1] || tools.mode(board) === "lecture"))) return;
+    if (!board.picture.cell || board.picture.walk) return;
     event.preventDefault();
     select(board.picture.cell[0] + move[0], board.picture.cell[1] + move[1]);
   };
@@ -132,25 +145,51 @@ function listen(board) {
     board.component.setTriggerValue("back", document.location.search.slice(0, 131073) || "?");
   };
   const measure = () => {
-    const width = Math.round(board.root.getBoundingClientRect().width);
-    if (width > 100 && Math.abs(width - board.picture.spec.layout.width) > 2) say("width", width);
+    const [, width, tall] = board.picture.view.split(" ").map(Number);
+    if (tools.mode(board) !== "page" && board.told.controls.lecture) {
+      const [wide, high] = tools.room(board);
+      if (Math.abs(wide - width) > 2 || Math.abs(high - tall) > 2) board.component.setStateValue("room", [wide, high]);
+      return;
+    }
+    const wide = Math.round(board.root.getBoundingClientRect().width);
+    if (wide > 100 && Math.abs(wide - width) > 2) board.component.setStateValue("width", wide);
   };
   board.furniture.addEventListener("click", (event) => {
     const opens = event.target.closest("[data-opens]")?.dataset.opens;
-    if (opens !== undefined) say("opens", [Number(opens), Date.now()]);
+    if (opens !== undefined) say("opens", [Number(opens)]);
   });
-  document.addEventListener("keydown", key);
+  document.addEventListener("keydown", key, true);
   const owed = () => board.owed?.();
   window.addEventListener("pagehide", owed);
   window.addEventListener("popstate", back);
   let waiting = 0;
-  board.watch = new ResizeObserver(() => {
+  const resized = () => {
     clearTimeout(waiting);
     waiting = setTimeout(measure, 120);
-  });
+  };
+  const refit = () => {
+    tools.furnish(board);
+    resized();
+  };
+  window.addEventListener("resize", refit);
+  board.watch = new ResizeObserver(resized);
   board.watch.observe(board.root);
+  board.watch.observe(board.figure);
+  const lane = opened(board.told.lane, (picture) => showLive(board, picture));
+  board.turn = (message) => {
+    const now = performance.now();
+    if (!board.live || now - board.live.moved > SETTLE) board.live = { start: `?${board.told.link}\n${board.picture.view}` };
+    board.live.moved = now;
+    if (board.live.message === message) return;
+    board.live.message = message;
+    lane.turn(board.live.start, message);
+  };
+  const unfollow = follow(board.turn), unlisten = tools.listen(board);
   board.leave = () => {
-    document.removeEventListener("keydown", key);
+    unfollow();
+    unlisten();
+    window.removeEventListener("resize", refit);
+    document.removeEventListener("keydown", key, true);
     window.removeEventListener("pagehide", owed);
     window.removeEventListener("popstate", back);
     board.watch.disconnect();
@@ -171,43 +210,93 @@ export function carry(component) {
   if (current && component.data?.length) show(current, unpack(component.data));
 }
 
+// A picture that came the slow way, with what is told about it.
 function show(board, picture) {
-  const { root, component } = board;
-  if (picture.made < board.made) return;
+  if (picture.made < board.made || overtaken(board, picture)) return;
   board.made = picture.made;
-  if (picture.rev === board.rev) return;
-  board.rev = picture.rev;
-  board.picture = picture;
-  for (const [role, colour] of Object.entries(picture.colours)) root.style.setProperty("--rv-" + role, colour);
-  document.documentElement.style.setProperty("--rv-page", picture.colours.page); // for what stands outside: a dialog's button
-  board.notes.replaceChildren(...picture.notes.map((text) => {
+  const { told } = picture;
+  board.told = told;
+  board.notes.replaceChildren(...told.notes.map((text) => {
     const note = document.createElement("p");
     note.textContent = text;
     return note;
   }));
-  line(board.lead, picture.lead);
-  line(board.consequence, picture.consequence);
+  remember(board, told);
+  if (picture.rev !== board.rev) render(board, picture);
+  else {
+    tools.furnish(board);
+    if (board.picture.walk) steps.stand(board);
+    if (board.settling) settle(board);
+  }
+}
+
+// A picture for a value that a hand is still moving.
+function showLive(board, picture) {
+  if (picture.made < board.made) return;
+  board.made = picture.made;
+  board.live = { ...board.live, rev: picture.rev };
+  board.told = { ...board.told, link: picture.told.link };
+  remember(board, picture.told);
+  if (picture.rev !== board.rev) render(board, picture, true);
+}
+
+function render(board, { rev, drawing }, live = false) {
+  const { root } = board;
+  const picture = drawing();
+  board.rev = rev;
+  board.picture = picture;
+  for (const [role, colour] of Object.entries(picture.colours)) root.style.setProperty("--rv-" + role, colour);
+  document.documentElement.style.setProperty("--rv-page", picture.colours.page); // for what stands outside: a dialog's button
+  const { walk } = picture;
+  tools.furnish(board);
+  board.stepping.hidden = !walk;
+  board.flow.hidden = Boolean(walk);
   board.plot.setAttribute("aria-label", picture.alt);
   board.figure.setAttribute("aria-label", picture.says.keys);
-  board.figure.style.height = picture.spec.layout.height + "px";
-  board.equation.hidden = !picture.equation;
-  if (picture.equation) {
-    board.equation.style.top = picture.spec.layout.meta.equation_top + "px";
-    board.heading.textContent = picture.equation.heading;
-    board.terms.innerHTML = picture.equation.html;
-    board.terms.setAttribute("aria-label", picture.equation.text);
+  board.equation.hidden = !picture.equation && !walk;
+  if (walk) {
+    const top = walk.height + 4;
+    board.equation.style.top = `${top}px`;
+    board.figure.style.height = `${top + STEPS}px`;
+    steps.stand(board);
+  } else {
+    delete root.dataset.step;
+    line(board.lead, picture.lead);
+    line(board.consequence, picture.consequence);
+    board.figure.style.height = `${picture.spec.layout.height}px`;
+    board.equation.style.top = `${picture.spec.layout.meta.equation_top}px`;
+    if (picture.equation) {
+      board.heading.textContent = picture.equation.heading;
+      board.terms.innerHTML = picture.equation.html;
+      board.terms.setAttribute("aria-label", picture.equation.text);
+    }
   }
+  board.dialing.style.top = board.equation.style.top;
   if (board.stood !== picture.furniture) board.furniture.innerHTML = board.stood = picture.furniture;
-  if (!window.Plotly && picture.sketch) board.sketch.innerHTML = picture.sketch;
-  remember(board, picture);
-  const sketched = !window.Plotly && picture.sketch
-    ? new Promise((done) => requestAnimationFrame(() => setTimeout(done))) : Promise.resolve();
-  sketched.then(() => script(picture.plotly)).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
+  if (!board.leave) listen(board);
+  if (live || !window.Plotly) {
+    paint(board.brush, picture.spec);
+    board.brush.hidden = false;
+    root.dataset.live = rev;
+  }
+  clearTimeout(board.settling);
+  if (live) board.settling = setTimeout(settle, REST, board);
+  else if (window.Plotly) settle(board);
+  else requestAnimationFrame(() => setTimeout(settle, 0, board)); // once what was painted is on the screen
+}
+
+// Let Plotly draw the picture that stands.
+function settle(board) {
+  clearTimeout(board.settling);
+  board.settling = null;
+  const { rev, picture, root } = board;
+  script(board.told.plotly).then((Plotly) => Plotly.react(board.plot, picture.spec.data, picture.spec.layout,
     { displayModeBar: false, doubleClick: false, showTips: false, responsive: false })).then(() => {
-    if (!board.leave) listen(board);
-    board.sketch.replaceChildren();
-    root.dataset.rev = picture.rev;
-  }, () => component.setStateValue("failed", true));
+    if (!board.zooms) zoom(board);
+    if (board.rev !== rev) return;
+    board.brush.hidden = true;
+    root.dataset.rev = rev;
+  }, () => board.component.setStateValue("failed", true));
 }
 
 let heart = null; // the component whose value reruns the whole page, not a part of it
@@ -225,6 +314,16 @@ export function watch(component) {
     if (connected && lost) heart.setTriggerValue("again", Date.now());
     lost = !connected;
   }).observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+}
+
+const KEPT = "rnnviz.talk";
+
+// Keep a text for as long as the tab is open; a server that knows none gets back what was kept.
+export function keep(component) {
+  const text = new TextDecoder().decode(component.data);
+  if (text) return sessionStorage.setItem(KEPT, text);
+  const kept = sessionStorage.getItem(KEPT);
+  if (kept) component.setStateValue("kept", kept);
 }
 
 // Two buttons that save the figure of a specification as an image.

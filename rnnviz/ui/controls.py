@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from ..dials import SHORT
 from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers
 from ..files import to_json
 from ..links import too_large
@@ -11,7 +12,6 @@ from ..tasks import AIMS, SCALINGS, TASKS
 from ..values import shape_text
 from . import state, trouble
 
-SHORT = 200  # steps a slider covers; beyond, a number field
 CELL_NAMES = {"tanh": "tanh", "relu": "ReLU", "linear": "lin", "sigmoid": "sigm"}
 SCORE_NAMES = {"last step": "last", "every step": "every", "chosen steps": "chosen"}
 LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", 

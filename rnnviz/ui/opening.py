@@ -7,11 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from ..experiment import Experiment, parse_ranges, problem
-from ..files import TABLES, open_file, take_in
+from ..files import TABLES, take_in
 from ..foreign import Found
 from ..links import mend
 from ..own import MAX_SIDE
-from . import state, trouble
+from ..talk import open_any
+from . import state, talking, trouble
 
 LONGEST_PASTE = 2_000_000
 CELLS = {"tanh": "tanh", "relu": "ReLU", "linear": "linear", "sigmoid": "sigmoid"}
@@ -35,8 +36,8 @@ def dialog():
 
 def given():
     """(name, bytes) of the file, else of the pasted text, else (None, None)."""
-    file = st.file_uploader("A trained network (.npz, .safetensors, .json), a table (.csv, .tsv, .txt) or a saved experiment",
-                            key="open_file")
+    file = st.file_uploader("A trained network (.npz, .safetensors, .json), a table (.csv, .tsv, .txt), a saved experiment or "
+                            "a talk", key="open_file")
     if file is not None:
         return file.name, file.getvalue()
     pasted = st.text_area("Or paste a table or JSON", key="open_text", height=92, max_chars=LONGEST_PASTE)
@@ -62,6 +63,8 @@ def look(name, data):
             use(*mend(found))
     elif isinstance(found, Found):
         show_network(found)
+    elif isinstance(found, tuple):
+        show_talk(*found)
     else:
         show_table(found)
 
@@ -77,7 +80,7 @@ def opened(name, data, how):
     kept = st.session_state.get("opened")
     if kept is None or kept[0] != key:
         try:
-            answer = open_file(name, data, **how)
+            answer = open_any(name, data, **how)
         except ValueError as reason:
             answer = sentence(str(reason))
         kept = st.session_state.opened = key, answer
@@ -106,6 +109,17 @@ def show_network(found):
     cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), format_func=CELLS.get, key="open_cell")
     if st.button("Use this network", type="primary"):
         use(*take_in(current(), found, cell))
+
+
+def show_talk(entries, notes):
+    st.text("A talk: " + "; ".join(f"{n}. {entry.title}" for n, entry in enumerate(entries, start=1)))
+    for note in notes[:6]:
+        st.text(note)
+    if st.button("Use this talk", type="primary"):
+        talking.keep(entries)
+        talking.show(0)
+        forget()
+        st.rerun()
 
 
 def table_options():

@@ -1,39 +1,17 @@
 """The page: the experiment in, its run, the picture out."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 
-import numpy as np
 import streamlit as st
 
+from ..dials import dials
 from ..examples import EXAMPLES, example_of
-from ..experiment import MAX_T, problem, run, value_problem
-from ..figures import flow_spec
-from ..flow import Flow, Neurons, neurons, read, uncut
-from ..formulas import NOTATIONS, cell
-from ..links import to_link, too_large
-from ..sentences import Sentence, flow
-from . import board, controls, opening, sharing, state, trouble
+from ..experiment import CONTROLS, MAX_T, problem, value_problem
+from ..held import held, held_text
+from ..links import LONGEST_LINK, from_link, parse, too_large
+from . import board, controls, opening, sharing, state, talking, trouble
+from .picture import LECTURE_TALL, LECTURE_WIDTH, NARROWEST, WIDEST, WIDTH, View, computed, equation, key, outlined, picture
 from .shelf import shelf
-
-WIDTH = 1068  # px of the board until the browser has said its own
-KEYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """All that the board shows, ready to draw."""
-
-    spec: dict
-    sentence: Sentence
-    equation: object
-    says: dict
-    theme: str
-    cell: tuple | None
-    shape: tuple
-    link: str
-    pushes: int
-    notes: tuple
-    first: bool
 
 
 def show():
@@ -59,6 +37,7 @@ def body():
         with examples:
             top_row()
             board.watch()
+            talking.remember()
         session.shown = True
     finally:
         session.whole = False
@@ -77,16 +56,19 @@ def carry(name):
     """Before a group of controls is drawn again by itself: the picture of what has moved in it."""
     session = st.session_state
     if session.whole:
-        board.carry(name, None)
+        board.carry(name, b"")
     elif session.get("board_failed") or controls.layout() != session.layout or shown_example() != session.example_drawn:
         st.rerun()
     else:
-        show_picture(lambda picture, *_: board.carry(name, picture))
+        show_picture(lambda made, told, *_: board.carry(name, board.payload(made, told)))
 
 
 def show_picture(mount):
     experiment, trouble = settled()
-    mount(picture(experiment, (*state.notes(), *([trouble] if trouble else ()))), EVENTS, on_points)
+    session = st.session_state
+    made, more = picture_of(experiment)
+    told = board.Told((*state.notes(), *filter(None, (trouble, *more))), session.get("pushes", 0), controls_of(experiment))
+    mount(made, told, EVENTS, on_points)
 
 
 def settled():
@@ -125,9 +107,9 @@ def share():
     if menu.open:
         with menu, trouble.told():
             experiment, _ = settled()
-            drawn = computed(experiment)
-            chosen = outlined(experiment, drawn.reading)
-            sharing.menu(experiment, drawn, chosen, equation(experiment, drawn.reading, chosen), theme())
+            made = drawn(experiment)
+            chosen = outlined(experiment, made.reading)
+            sharing.menu(experiment, made, chosen, equation(experiment, made.reading, chosen), theme())
 
 
 def pills():
@@ -147,77 +129,75 @@ def shown_example():
 def choose_example():
     name = st.session_state[pills()]
     if name in EXAMPLES:
-        state.put(EXAMPLES[name], push=True)
+        state.put(on_stage(EXAMPLES[name]), push=True)
 
 
-def picture(experiment, notes):
-    """The Picture of an experiment, on this visitor's screen."""
-    session = st.session_state
+def on_stage(experiment):
+    """An experiment under the circumstances of now: in lecture mode or not, as a walk or not, with the same held curve."""
+    kept = {name: state.get(name) for name in ("lecture", "dial", "held", "walk")}
+    return replace(experiment, visit=0, **kept)
+
+
+def picture_of(experiment):
+    """(Picture, notes) of an experiment, on this visitor's screen."""
     if too_large(experiment):
-        for own in filter(None, (experiment.weights, experiment.table)):
-            shelf().put(own)
-    drawn = computed(experiment)
-    reading = drawn.reading
-    chosen = outlined(experiment, reading)
-    spec = flow_spec(
-        reading, cell=chosen, theme=theme(), width=session.get("width", WIDTH), decades=experiment.decades,
-        opened=drawn.opened, zoom=zoom(reading.T), page=not session.get("board_failed"))
-    notation = NOTATIONS[experiment.notation]
-    return Picture(
-        spec, drawn.sentence, equation(experiment, reading, chosen),
-        dict(keys=KEYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
-        theme(), None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T),
-        to_link(experiment), session.get("pushes", 0), notes, "shown" not in session)
+        shelve(experiment)
+    made, (held, gone) = drawn(experiment), held_curve(experiment)
+    shown = picture(experiment, made, view(experiment), held, page=not st.session_state.get("board_failed"))
+    return shown, (made.no_walk, gone)
+
+
+def shelve(experiment):
+    """Keep own weights and a table by their digest, for links that name them."""
+    for own in filter(None, (experiment.weights, experiment.table)):
+        shelf().put(own)
+
+
+def held_curve(experiment):
+    """(the Held curve, why there is none) of an experiment; the last one is kept."""
+    wanted = experiment.held, experiment.quantity
+    kept = st.session_state.get("held")
+    if kept is None or kept[0] != wanted:
+        kept = st.session_state.held = wanted, held(*wanted, shelf().find)
+    return kept[1]
+
+
+def view(experiment):
+    session, lecture = st.session_state, experiment.lecture
+    if not lecture:
+        return View(theme(), session.get("width", WIDTH), 0, session.get("zoom"))
+    width, tall = session.get("room", (LECTURE_WIDTH, LECTURE_TALL))
+    return View("dark" if lecture == "dark" else "light", width, tall, session.get("zoom"))
+
+
+def controls_of(experiment):
+    """What the board's own controls show."""
+    found = dials(experiment)
+    chosen = next((dial for dial in found if dial.name == experiment.dial), found[0])
+    talk, at = st.session_state.get("talk", ()), st.session_state.get("talk_at")
+    return {
+        "dials": [[dial.name, dial.label] for dial in found], "dial": asdict(chosen), "examples": list(EXAMPLES),
+        "example": example_of(experiment), "lecture": experiment.lecture, "held": bool(experiment.held),
+        "walk": experiment.walk, "visit": experiment.visit, "orders": CONTROLS["walk"]["choices"][1:],
+        "talk": [at, len(talk), "" if at is None else talk[at].title] if talk else None,
+    }
 
 
 def theme():
     return st.context.theme.type or "light"
 
 
-def equation(experiment, reading, chosen):
-    """The Equation of the outlined cell, or None."""
-    return None if chosen is None else cell(reading, *chosen, notation=experiment.notation)
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """What the last run left: readings only, none of its big arrays."""
-
-    key: tuple
-    reading: Flow
-    opened: Neurons | None
-    sentence: Sentence
-
-
-def computed(experiment):
+def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
-    key = (experiment.recipe, experiment.quantity, experiment.open)
-    drawn = st.session_state.get("drawn")
-    if drawn is None or drawn.key != key:
-        result = run(experiment, checkpoint)
-        reading = read(result, experiment.quantity, checkpoint)
-        opened = None
-        if 1 <= experiment.open <= reading.L and reading.overflow is None:
-            opened = neurons(result, reading, experiment.open - 1)
-        drawn = Drawn(key, reading, opened, flow(reading, uncut(result, reading, checkpoint)))
-        st.session_state.drawn = drawn
-    return drawn
+    kept = st.session_state.get("drawn")
+    if kept is None or kept.key != key(experiment):
+        kept = st.session_state.drawn = computed(experiment, checkpoint)
+    return kept
 
 
 def checkpoint():
     """Called by the core every few milliseconds of work: looking into the session lets Streamlit stop a superseded run."""
     st.session_state.get("settings")
-
-
-def outlined(experiment, reading):
-    """(layer, step), from 0: the chosen cell inside the grid, else one in the middle of what is reached."""
-    if reading.overflow is not None:
-        return None
-    layer = min(experiment.layer, reading.L) or 1
-    if experiment.step:
-        return layer - 1, min(experiment.step, reading.T) - 1
-    steps = np.flatnonzero(reading.reached)
-    return layer - 1, int(steps[(len(steps) - 1) // 2])
 
 
 # What the board reports.
@@ -244,7 +224,7 @@ def on_opens():
 
 def on_width():
     width = reported("width")
-    if isinstance(width, int) and 200 <= width <= 4000:
+    if isinstance(width, int) and NARROWEST <= width <= WIDEST:
         st.session_state.width = width
 
 
@@ -255,10 +235,78 @@ def on_zoom():
         st.session_state.zoom = (state.get("T"), low, high) if 0 < low < high else None
 
 
-def zoom(T):
-    """The (first, last) steps looked at more closely, None for all; a sequence of another length is shown whole."""
-    of, *steps = st.session_state.get("zoom") or (None,)
-    return tuple(steps) if of == T else None
+def on_room():
+    """The px that a lecture's figure has."""
+    value = reported("room")
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, int) for v in value):
+        width, tall = value
+        if NARROWEST <= width <= WIDEST and NARROWEST <= tall <= WIDEST:
+            st.session_state.room = width, tall
+
+
+def on_stage_change():
+    """A field of the stage that the board's own controls set: [field, value]."""
+    value = reported("stage")
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        return
+    name, wanted = value[:2]
+    if name not in STAGE or value_problem(name, wanted) is not None or wanted == state.get(name):
+        return
+    state.change(**{name: wanted}, **({"visit": 0} if name == "walk" else {}))
+    if name in ("walk", "lecture"):
+        st.session_state.pushes = st.session_state.get("pushes", 0) + 1
+
+
+def on_leave():
+    """Step is left at a cell."""
+    state.change(walk="", visit=0)
+    st.session_state.pushes = st.session_state.get("pushes", 0) + 1
+    value = reported("leave")
+    if isinstance(value, (list, tuple)) and len(value) >= 2:
+        outline(*value[:2])
+
+
+def on_turn():
+    """A dial of the board's own was let go: [field, text]."""
+    value = reported("turn")
+    if isinstance(value, (list, tuple)) and len(value) >= 2 and all(isinstance(part, str) for part in value[:2]):
+        field, text = value[:2]
+        try:
+            state.change(**{field: parse(field, text)} if field in CONTROLS else {})
+        except ValueError:
+            return
+        st.session_state.redraw = True
+
+
+def on_hold():
+    """Hold the curve of the picture with this link, or let it go."""
+    value = reported("hold")
+    link = value[0] if isinstance(value, (list, tuple)) and value else None
+    if not isinstance(link, str) or len(link) > LONGEST_LINK:
+        return
+    if state.get("held"):
+        state.change(held="")
+        return
+    experiment, notes = from_link(link, shelf().find)
+    if not notes:
+        shelve(experiment)
+        state.change(held=held_text(experiment))
+
+
+def on_example():
+    value = reported("example")
+    name = value[0] if isinstance(value, (list, tuple)) and value else None
+    if isinstance(name, str) and name in EXAMPLES:
+        state.put(on_stage(EXAMPLES[name]), push=True)
+        st.session_state.redraw = True
+
+
+def on_talk():
+    """The picture of the talk that follows (1) or comes before (-1)."""
+    value = reported("talk")
+    if isinstance(value, (list, tuple)) and value and value[0] in (1, -1):
+        talking.turn(value[0])
+        st.session_state.redraw = True
 
 
 def on_back():
@@ -283,4 +331,7 @@ def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
-EVENTS = {"cell": on_cell, "opens": on_opens, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}
+STAGE = ("walk", "visit", "lecture", "dial")
+EVENTS = {"cell": on_cell, "room": on_room, "stage": on_stage_change, "leave": on_leave, "turn": on_turn, "hold": on_hold,
+          "example": on_example, "talk": on_talk,
+          "opens": on_opens, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}

@@ -10,7 +10,8 @@ from ..figures import flow_spec, framed
 from ..files import grid_csv, script, to_json
 from ..handout import Page, web_page
 from ..links import to_link, too_large
-from . import board, server
+from . import board, server, talking
+from .talking import address
 
 
 @cache
@@ -50,8 +51,5 @@ def menu(experiment, drawn, cell, equation, theme):
                 ("Experiment as JSON", lambda: to_json(experiment), "json", "application/json"),
                 ("Python script", lambda: script(experiment, sentence, title, file), "py", "text/x-python")):
             st.download_button(label, make, f"{file}.{ending}", mime, key=f"save_{ending}", on_click="ignore")
-
-
-def address():
-    """The page's own address, without its query."""
-    return (st.context.url or "").split("?")[0].rstrip("/") + "/"
+    st.markdown("**Talk**")
+    talking.menu(experiment, title)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
+from ..dials import DRAWS
 from ..experiment import CONTROLS, TABLE, Experiment, hand_weights, make_network, misfits, problem, shapes
 from ..links import from_link
 from ..network import matrices
@@ -17,7 +18,6 @@ from ..own import Weights, parse_number
 from ..values import shown
 from .shelf import shelf
 
-DIALS = ("g", "input_scale", "bias", "init", "seed", "hand")  # what draws weights
 UNDOABLE, ROOM = 20, 4_000_000  # steps back, and the numbers they may keep
 
 
@@ -222,7 +222,7 @@ def settle_weights():
     session.last = dict(settings)
     if not weights or weights != last["weights"]:
         return
-    moved = next((name for name in DIALS if settings[name] != last[name]), None)
+    moved = next((name for name in DRAWS if settings[name] != last[name]), None)
     if moved:
         lost, kept = tuple(weights.arrays), Weights()
         why = f"{CONTROLS[moved]['label']} was moved, so all weights are drawn again"

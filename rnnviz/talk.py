@@ -1,0 +1,80 @@
+"""A talk: pictures in the order in which they are to be shown, each with a title, kept in one small JSON file."""
+
+import json
+from dataclasses import dataclass
+
+from .experiment import Experiment
+from .files import experiment_of, json_object, open_file, to_json
+from .links import from_link, to_link, too_large
+from .values import shown
+
+MARK, VERSION = "rnnviz talk", 1
+MOST, LONGEST_TITLE = 60, 60  # pictures; characters
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a talk. Raises ValueError on a title that is too long or not printable."""
+
+    title: str
+    experiment: Experiment
+
+    def __post_init__(self):
+        if not isinstance(self.title, str) or len(self.title) > LONGEST_TITLE or not self.title.isprintable():
+            raise ValueError(f"a title is {shown(self.title)}; it must be at most {LONGEST_TITLE} printable characters")
+
+
+def to_talk(entries):
+    """Entries as a JSON text that from_talk reads back: title and link of each, and the whole experiment where own weights or a
+    table are too large for the link."""
+    pictures = []
+    for entry in entries:
+        picture = {"title": entry.title, "link": f"?{to_link(entry.experiment)}"}
+        if too_large(entry.experiment):
+            picture["experiment"] = json.loads(to_json(entry.experiment))
+        pictures.append(json.dumps(picture, ensure_ascii=False))
+    body = ",\n  ".join(pictures)
+    return f'{{"{MARK}": {VERSION},\n "pictures": [\n  {body}]}}\n'
+
+
+def from_talk(data):
+    """(entries, notes) of such a file's bytes; notes says in plain sentences what a link could not keep.
+
+    Raises ValueError with one sentence where it is no talk.
+    """
+    value = json_object(data)
+    if value.get(MARK) != VERSION or type(value[MARK]) is not int:
+        raise ValueError(f"the talk is of version {shown(value.get(MARK))}; this program reads version {VERSION}")
+    pictures = value.get("pictures")
+    if set(value) != {MARK, "pictures"} or not isinstance(pictures, list) or not 1 <= len(pictures) <= MOST:
+        raise ValueError(f"a talk must have pictures, a list of 1 to {MOST}")
+    entries, notes = [], []
+    for n, picture in enumerate(pictures, start=1):
+        try:
+            entry, remarks = _entry(picture)
+        except ValueError as reason:
+            raise ValueError(f"picture {n}: {reason}") from None
+        entries.append(entry)
+        notes += [f"Picture {n}: {remark}" for remark in remarks]
+    return tuple(entries), tuple(notes)
+
+
+def _entry(picture):
+    if not isinstance(picture, dict) or not {"title", "link"} <= set(picture) <= {"title", "link", "experiment"}:
+        raise ValueError("it must have a title and a link, and may have an experiment")
+    if not isinstance(picture["link"], str):
+        raise ValueError(f"its link is {shown(picture['link'])}; it must be a text")
+    if "experiment" in picture:
+        if not isinstance(picture["experiment"], dict):
+            raise ValueError(f"its experiment is {shown(picture['experiment'])}; it must be an object in braces")
+        return Entry(picture["title"], experiment_of(picture["experiment"])), ()
+    link = picture["link"]
+    experiment, notes = from_link(link.partition("?")[2] if "?" in link else link)
+    return Entry(picture["title"], experiment), notes
+
+
+def open_any(name, data, **how):
+    """(entries, notes) of a talk, or whatever else open_file finds in a file. Raises ValueError with a sentence."""
+    if name.lower().endswith(".json") and f'"{MARK}"'.encode() in data[:100]:
+        return from_talk(data)
+    return open_file(name, data, **how)

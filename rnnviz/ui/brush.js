@@ -1,0 +1,158 @@
+// Draws a figure's specification on a canvas at once: before plotly.js has arrived, and while a hand moves a dial, when Plotly's
+// own way would take several times as long. It knows only what our figures are made of; Plotly draws the same when the hand rests.
+
+const TURN = 2 * Math.PI;
+
+// The colour of every share from 0 to 1 of a scale, in 512 steps.
+export function shades(stops) {
+  const parts = stops.map(([at, colour]) => [at, ...[1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16))]);
+  let next = 1;
+  return Array.from({ length: 512 }, (_, i) => {
+    const share = i / 511;
+    while (next < parts.length - 1 && parts[next][0] < share) next += 1;
+    const [a, b] = [parts[next - 1], parts[next]], way = Math.min(1, Math.max(0, (share - a[0]) / (b[0] - a[0] || 1)));
+    return `rgb(${[1, 2, 3].map((c) => Math.round(a[c] + way * (b[c] - a[c]))).join()})`;
+  });
+}
+
+function map(pen, trace, layout, x, y) {
+  const own = trace.coloraxis ? layout.coloraxis : { cmin: trace.zmin, cmax: trace.zmax, colorscale: trace.colorscale };
+  const colours = shades(own.colorscale), scale = 511 / (own.cmax - own.cmin);
+  const edges = Array.from(trace.x, (edge) => Math.round(x(edge)));
+  trace.z.forEach((row, r) => {
+    const top = Math.round(y(trace.y[r] + 0.5)), height = Math.round(y(trace.y[r] - 0.5)) - top;
+    row.forEach((value, c) => {
+      if (!Number.isFinite(value)) return;
+      pen.fillStyle = colours[Math.round(Math.min(511, Math.max(0, (value - own.cmin) * scale)))];
+      pen.fillRect(edges[c], top, edges[c + 1] - edges[c], height);
+    });
+  });
+}
+
+// The pieces of a broken line, each a list of places.
+function* pieces(trace, x, y) {
+  let piece = [];
+  for (let i = 0; i < trace.x.length; i += 1) {
+    if (Number.isFinite(trace.x[i]) && Number.isFinite(trace.y[i])) piece.push([x(trace.x[i]), y(trace.y[i])]);
+    else if (piece.length) {
+      yield piece;
+      piece = [];
+    }
+  }
+  if (piece.length) yield piece;
+}
+
+const DASHES = { dot: (w) => [w, w], dash: (w) => [3 * w, 3 * w], solid: () => [] };
+
+function lines(pen, trace, x, y) {
+  const path = new Path2D();
+  for (const piece of pieces(trace, x, y)) piece.forEach(([px, py], i) => (i ? path.lineTo(px, py) : path.moveTo(px, py)));
+  if (trace.fill) {
+    pen.fillStyle = trace.fillpattern?.bgcolor ?? trace.fillcolor;
+    pen.fill(path);
+    if (trace.fillpattern) hatch(pen, path, trace.fillpattern);
+  }
+  if (!trace.line.width) return;
+  pen.lineWidth = trace.line.width;
+  pen.strokeStyle = trace.line.color;
+  pen.setLineDash(DASHES[trace.line.dash ?? "solid"](Math.max(3, trace.line.width)));
+  pen.stroke(path);
+  pen.setLineDash([]);
+}
+
+function hatch(pen, path, { size, solidity, fgcolor }) {
+  const { width, height } = pen.canvas;
+  pen.save();
+  pen.clip(path);
+  pen.strokeStyle = fgcolor;
+  pen.lineWidth = size * solidity;
+  pen.beginPath();
+  for (let at = 0; at < width + height; at += size * Math.SQRT2) {
+    pen.moveTo(at, 0);
+    pen.lineTo(at - height, height);
+  }
+  pen.stroke();
+  pen.restore();
+}
+
+const MARKS = {
+  circle: (pen, px, py, size) => pen.arc(px, py, size / 2, 0, TURN),
+  "triangle-down": (pen, px, py, size) => {
+    const wide = 0.58 * size;
+    pen.moveTo(px - wide, py - wide / 2);
+    pen.lineTo(px + wide, py - wide / 2);
+    pen.lineTo(px, py + wide);
+  },
+};
+
+function markers(pen, trace, x, y) {
+  const { marker } = trace, symbol = marker.symbol ?? "circle";
+  trace.x.forEach((at, i) => {
+    if (!Number.isFinite(trace.y[i])) return;
+    const px = x(at), py = y(trace.y[i]);
+    pen.beginPath();
+    if (symbol === "line-ew") {
+      pen.lineWidth = marker.line.width;
+      pen.strokeStyle = Array.isArray(marker.line.color) ? marker.line.color[i] : marker.line.color;
+      pen.moveTo(px - marker.size / 1.4, py);
+      pen.lineTo(px + marker.size / 1.4, py);
+      pen.stroke();
+      return;
+    }
+    pen.fillStyle = marker.color ?? trace.line.color;
+    MARKS[symbol](pen, px, py, marker.size);
+    pen.fill();
+  });
+}
+
+function texts(pen, trace, layout, x, y) {
+  const { size, color } = trace.textfont;
+  pen.font = `${size}px ${layout.font.family}`;
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  trace.x.forEach((at, i) => {
+    pen.fillStyle = Array.isArray(color) ? color[i] : color;
+    pen.fillText(Array.isArray(trace.text) ? trace.text[i] : trace.text, x(at), y(trace.y[i]));
+  });
+}
+
+export function paint(canvas, { data, layout }) {
+  const { width, height, margin } = layout, fine = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * fine) || canvas.height !== Math.round(height * fine)) {
+    Object.assign(canvas, { width: Math.round(width * fine), height: Math.round(height * fine) });
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  }
+  const pen = canvas.getContext("2d");
+  pen.setTransform(fine, 0, 0, fine, 0, 0);
+  pen.lineJoin = "round";
+  pen.fillStyle = layout.paper_bgcolor;
+  pen.fillRect(0, 0, width, height);
+  const [first, last] = layout.xaxis.range, right = width - margin.r;
+  const x = (at) => margin.l + (right - margin.l) * ((at - first) / (last - first));
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!name.startsWith("yaxis")) continue;
+    const [bottom, top] = axis.domain.map((share) => height * (1 - share)), [low, high] = axis.range;
+    const y = (at) => bottom - (bottom - top) * ((at - low) / (high - low));
+    pen.save();
+    pen.beginPath();
+    pen.rect(margin.l, top, right - margin.l, bottom - top);
+    pen.clip();
+    for (const [at, colour] of [...(axis.gridcolor ? axis.tickvals.map((value) => [value, axis.gridcolor]) : []),
+      ...(axis.zeroline ? [[0, axis.zerolinecolor]] : [])]) {
+      pen.fillStyle = colour;
+      pen.fillRect(margin.l, Math.round(y(at) - 0.5), right - margin.l, 1);
+    }
+    pen.restore();
+    for (const trace of data.filter((one) => one.yaxis === name.replace("axis", ""))) {
+      pen.save();
+      pen.beginPath();
+      pen.rect(margin.l, top - 3, right - margin.l, bottom - top + 6);
+      if (trace.mode !== "markers") pen.clip();
+      if (trace.type === "heatmap") map(pen, trace, layout, x, y);
+      else if (trace.mode === "text") texts(pen, trace, layout, x, y);
+      if (trace.mode?.includes("lines")) lines(pen, trace, x, y);
+      if (trace.mode?.includes("markers")) markers(pen, trace, x, y);
+      pen.restore();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// The live lane: while a hand moves a dial, every value it passes is sent to the server and answered by its picture. The newest
+// value wins and one is on its way at a time. Without a lane nothing happens here, and the picture comes with the release.
+
+import { unpack } from "./bytes.js";
+
+const GIVE_UP = 30_000; // ms without a lane after it could not be opened
+export const SETTLE = 250; // ms after the last value in which an older picture may still arrive the slow way
+
+// lane.turn(start, message): the picture named by `start` with one field changed, as soon as the one before has been answered.
+export function opened(address, arrived) {
+  const lane = { busy: false, next: null, started: null, closed: 0 };
+  const url = new URL(address, document.baseURI);
+  url.protocol = url.protocol.replace("http", "ws");
+  const connect = () => {
+    const socket = lane.socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    lane.started = null;
+    socket.onopen = pump;
+    socket.onmessage = ({ data }) => {
+      lane.busy = false;
+      if (typeof data !== "string") arrived(unpack(new Uint8Array(data)));
+      pump();
+    };
+    socket.onclose = () => {
+      if (lane.socket !== socket) return;
+      lane.socket = null;
+      lane.busy = false;
+      lane.closed = performance.now();
+    };
+  };
+  const pump = () => {
+    if (lane.busy || !lane.next) return;
+    if (!lane.socket) {
+      if (lane.closed && performance.now() - lane.closed < GIVE_UP && !lane.worked) return;
+      return connect();
+    }
+    if (lane.socket.readyState !== WebSocket.OPEN) return;
+    const [start, message] = lane.next;
+    lane.next = null;
+    lane.busy = lane.worked = true;
+    if (lane.started !== start) lane.socket.send(lane.started = start);
+    lane.socket.send(message);
+  };
+  lane.turn = (start, message) => {
+    lane.next = [start, message];
+    pump();
+  };
+  return lane;
+}
+
+// Which field of the experiment a widget of Streamlit's is for, by the key of its container.
+function fieldOf(node) {
+  const holder = node.closest?.('[class*="st-key-w_"]');
+  return holder?.className.match(/st-key-w_([a-zA-Z_]+?)(_t\d+)?(_\d+_\d+)?(\s|$)/)?.[1];
+}
+
+let down = () => false; // whether a thumb is held at this moment
+
+// Follow the sliders and the fields of weights by hand while a person moves them. turn(message) is told every value.
+export function follow(turn) {
+  let held = null, until = 0; // the input under the hand; a key counts as a hand for a moment
+  down = () => held !== null && until === 0;
+  const moving = (input) => input === held && (until === 0 || performance.now() < until);
+  const hold = (input, time) => {
+    held = input;
+    until = time;
+  };
+  const press = (event) => {
+    const input = event.target.closest?.(".stSlider")?.querySelector("input[type=range]");
+    if (input) hold(input, 0);
+  };
+  const release = () => {
+    if (until === 0) hold(held, performance.now() + 50);
+  };
+  const key = (event) => {
+    const input = event.target;
+    if (input.type === "range") hold(input, performance.now() + 300);
+    if (input.type === "number" && fieldOf(input) === "hand" && /^Arrow(Up|Down)$/.test(event.key)) {
+      setTimeout(() => turn(`hand=${weightsByHand()}`));
+    }
+  };
+  const watch = new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const field = fieldOf(target);
+      if (field && moving(target)) turn(`${field}=${target.getAttribute("aria-valuetext")}`);
+    }
+  });
+  watch.observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-valuetext"] });
+  const events = { pointerdown: press, pointerup: release, pointercancel: release, keydown: key };
+  for (const [name, action] of Object.entries(events)) document.addEventListener(name, action, true);
+  return () => {
+    watch.disconnect();
+    for (const [name, action] of Object.entries(events)) document.removeEventListener(name, action, true);
+  };
+}
+
+// The number fields of the weights by hand as the text of their field: one group a layer, w_S w_T b.
+function weightsByHand() {
+  const layers = [];
+  for (const input of document.querySelectorAll('[class*="st-key-w_hand"] input')) {
+    const [, l, i] = input.closest('[class*="st-key-w_hand"]').className.match(/_(\d+)_(\d+)(\s|$)/);
+    (layers[l] ??= [])[i] = input.value;
+  }
+  return layers.map((weights) => weights.join(" ")).join(", ");
+}
+
+// Whether a picture that came the slow way is older than what the hand has reached: then it waits until the hand rests.
+export function overtaken(board, picture) {
+  const { live } = board;
+  if (!live) return false;
+  if (picture.rev === live.rev) {
+    board.live = null;
+    return false;
+  }
+  const rest = down() ? SETTLE : live.moved + SETTLE - performance.now();
+  if (rest <= 0) {
+    board.live = null;
+    return false;
+  }
+  clearTimeout(live.waiting);
+  live.waiting = setTimeout(() => board.show(picture), rest);
+  return true;
+}

@@ -1,0 +1,132 @@
+"""A visitor's talk: the list of pictures, the way through it, and the menu that makes one."""
+
+import json
+from dataclasses import replace
+
+import streamlit as st
+
+from ..bptt import nothing
+from ..experiment import BUDGET, cost
+from ..figures import flow_spec
+from ..formulas import cell
+from ..handout import Page, web_page
+from ..links import mend, to_link
+from ..talk import LONGEST_TITLE, MOST, Entry, from_talk, to_talk
+from . import board, state
+from .picture import computed, outlined
+
+HANDOUT = 4 * BUDGET  # multiply-adds that the pictures of one hand-out may take
+
+
+def talk():
+    return st.session_state.get("talk", ())
+
+
+def keep(entries, at=None):
+    st.session_state.talk, st.session_state.talk_at = tuple(entries), at
+
+
+def remember():
+    """Let the browser's tab keep the talk, and take back what it kept if this session knows none."""
+    session, text = st.session_state, ""
+    if session.get("board_failed"):
+        return
+    if "talk" in session:
+        if session.get("talk_said", (None,))[0] is not session.talk:
+            session.talk_said = session.talk, to_talk(session.talk) if session.talk else ""
+        text = json.dumps([session.talk_at, session.talk_said[1]])
+    board.keeper()(key="carrier_keeper", data=text.encode(), on_kept_change=take_back)
+
+
+def take_back():
+    """The talk that the tab kept; what is no talk is let go."""
+    session = st.session_state
+    try:
+        at, text = json.loads(session.carrier_keeper.kept)
+        entries = from_talk(text.encode())[0] if text else ()
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        entries, at = (), None
+    if "talk" not in session:
+        keep(entries, at if isinstance(at, int) and 0 <= at < len(entries) else None)
+
+
+def turn(by):
+    """Show the picture of the talk that is `by` further on; from outside the talk, the first or the last."""
+    entries, at = talk(), st.session_state.get("talk_at")
+    if entries:
+        show(max(0, min(len(entries) - 1, (0 if by > 0 else len(entries) - 1) if at is None else at + by)))
+
+
+def show(at):
+    """Show picture `at` (from 0), in lecture mode if that is on."""
+    wanted = talk()[at].experiment
+    experiment, notes = mend(replace(wanted, lecture=state.get("lecture") or wanted.lecture))
+    st.session_state.talk_at = at
+    state.put(experiment, push=True)
+    state.tell(*notes)
+
+
+def add(experiment, title):
+    entries = talk()
+    if len(entries) < MOST:
+        keep((*entries, Entry((title.strip() or "Untitled")[:LONGEST_TITLE], replace(experiment, lecture=""))), len(entries))
+
+
+def move(i, by):
+    """Move an entry up or down; by 0 takes it out."""
+    entries = list(talk())
+    entry = entries.pop(i)
+    if by:
+        entries.insert(i + by, entry)
+    keep(entries)
+
+
+def menu(experiment, title):
+    """The talk's entries, what adds the picture on show, and what saves them all."""
+    entries = talk()
+    with st.form("talk_add", border=False, clear_on_submit=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            said = st.text_input("Title of this picture", placeholder=title, max_chars=LONGEST_TITLE)
+            added = st.form_submit_button("Add to talk", disabled=len(entries) >= MOST)
+    if added:
+        add(experiment, said or title)
+        st.rerun()
+    for i, entry in enumerate(entries):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.text(f"{i + 1}. {entry.title}", width="stretch")
+            st.button("Show", key=f"talk_show_{i}", on_click=show, args=(i,), type="tertiary")
+            st.button("↑", key=f"talk_up_{i}", on_click=move, args=(i, -1), disabled=i == 0, type="tertiary", help="Earlier")
+            st.button("↓", key=f"talk_down_{i}", on_click=move, args=(i, 1), disabled=i + 1 == len(entries), type="tertiary",
+                      help="Later")
+            st.button("✕", key=f"talk_out_{i}", on_click=move, args=(i, 0), type="tertiary", help="Take it out")
+    if entries:
+        with st.container(horizontal=True, gap="small"):
+            st.download_button("Talk as JSON", lambda: to_talk(entries), "rnnviz-talk.json", "application/json",
+                               on_click="ignore")
+            if sum(cost(entry.experiment) for entry in entries) <= HANDOUT:
+                base = address()
+                st.download_button("Hand-out of the talk", lambda: handout(entries, base), "rnnviz-talk.html", "text/html",
+                                   on_click="ignore")
+            else:
+                st.text("Its pictures take too long to compute for one hand-out.")
+    else:
+        st.text("Add pictures in the order of your talk; Page Down and Page Up then walk through them.")
+
+
+def handout(entries, base):
+    """The web page of all pictures of a talk; base: the page's own address, for their links."""
+    return web_page([page_of(entry.title, entry.experiment, base) for entry in entries])
+
+
+def page_of(title, experiment, base, checkpoint=nothing):
+    """A hand-out's Page of an experiment."""
+    made = computed(replace(experiment, walk=""), checkpoint)
+    chosen = outlined(experiment, made.reading)
+    spec = flow_spec(made.reading, cell=chosen, theme="light", decades=experiment.decades, opened=made.opened)
+    equation = None if chosen is None else cell(made.reading, *chosen, notation=experiment.notation)
+    return Page(title, spec, made.sentence, equation, experiment, "?".join(filter(None, (base, to_link(experiment)))))
+
+
+def address():
+    """The page's own address, without its query."""
+    return (st.context.url or "").split("?")[0].rstrip("/") + "/"
