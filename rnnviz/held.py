@@ -24,8 +24,9 @@ class Held:
         recipe = experiment.recipe
         differing = [name for name in CONTROLS if getattr(self.experiment, name) != getattr(recipe, name)]
         if len(differing) == 1 and CONTROLS[differing[0]]["kind"] in ("real", "whole", "choice"):
-            label = CONTROLS[differing[0]]["label"]
-            return f"held: {label[0].lower()}{label[1:]} {getattr(self.experiment, differing[0])}"
+            label, last = CONTROLS[differing[0]]["label"], CONTROLS[differing[0]]["label"].split()[-1]
+            name = last if len(last) == 1 or "_" in last else f"{label[0].lower()}{label[1:]}"
+            return f"held: {name} = {getattr(self.experiment, differing[0])}"
         name = example_of(self.experiment)
         return f"held: {name}" if name and differing else "held"
 

@@ -220,7 +220,7 @@ def test_a_held_curve_stays_while_a_dial_moves_on_travels_in_the_link_and_goes_a
     drawn(page)
     ghost = page.evaluate("Array.from(document.querySelector('.rv-plot').data.find((t) => t.name === 'held').y)")
     np.testing.assert_allclose(ghost, held, atol=1e-4)
-    assert "held: recurrent scale g 1.25" in " ".join(page.locator(".rv-furniture").first.all_inner_texts())
+    assert "held: g = 1.25" in " ".join(page.locator(".rv-furniture").first.all_inner_texts())
     fresh = visit("?" + query(page))
     assert "held" in traces(fresh)
     assert rev(fresh) == rev(page)

@@ -92,7 +92,7 @@ def test_a_held_curve_is_layer_1_of_its_experiment(name):
 
 def test_a_held_curve_is_named_for_what_sets_it_apart():
     made, _ = held("?g=1.25")
-    assert made.words(Experiment(g=0.5)) == "held: recurrent scale g 1.25"
+    assert made.words(Experiment(g=0.5)) == "held: g = 1.25"
     assert made.words(Experiment(g=1.25, notation="derivation")) == "held"
     assert held(held_text(EXAMPLES["Dead ReLU"]))[0].words(Experiment()) == "held: Dead ReLU"
     assert held("?g=1.25&T=9")[0].words(Experiment()) == "held"

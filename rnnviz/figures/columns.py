@@ -1,6 +1,7 @@
 """What is drawn side by side: one column a step, or for long sequences one for several."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,15 +18,20 @@ class Columns:
     last: np.ndarray
     width: float  # px of one column
 
-    @property
+    @cached_property
     def each(self):
         return int((self.last - self.first).max()) + 1
 
-    @property
+    @cached_property
     def edges(self):
         return np.append(self.first, self.last[-1] + 1).astype(np.float32) + 0.5
 
-    @property
+    @cached_property
+    def span(self):
+        """The outermost edges."""
+        return float(self.edges[0]), float(self.edges[-1])
+
+    @cached_property
     def middle(self):
         return (self.first + self.last) / 2 + 1.0
 

@@ -64,10 +64,13 @@ def framed(spec, frame=20):
 
 def px(b, x, y, axis):
     """A place in data on one of the y axes, in px from the figure's left and top."""
-    first, last = float(b.columns.edges[0]), float(b.columns.edges[-1])
-    down = {"paper": lambda: b.height * (1.0 - y),
-            "y": lambda: HEAD + b.grid * (1.0 - (y - 0.5) / b.rows),
-            "y2": lambda: b.decay_top + b.decay * (b.decay_high - y) / (b.decay_high - b.decay_low)}[axis]()
+    first, last = b.columns.span
+    if axis == "paper":
+        down = b.height * (1.0 - y)
+    elif axis == "y":
+        down = HEAD + b.grid * (1.0 - (y - 0.5) / b.rows)
+    else:
+        down = b.decay_top + b.decay * (b.decay_high - y) / (b.decay_high - b.decay_low)
     return LEFT + b.plot * (x - first) / (last - first), down
 
 
@@ -113,8 +116,7 @@ def annotation(b, text):
 def layout(b):
     """Axes, colour scale and everything that is not a trace."""
     theme = b.theme
-    edges = b.columns.edges
-    span = [float(edges[0]), float(edges[-1])]
+    span = list(b.columns.span)
     ticks = step_ticks(b.columns.first[0] + 1, b.columns.last[-1] + 1, b.plot)
     tickfont = dict(size=SIZE, color=theme.second)
     across = dict(range=span, tickvals=ticks, ticktext=[str(t) for t in ticks], tickfont=tickfont, showgrid=False,

@@ -28,7 +28,7 @@ def draw_decay(b):
         side = dict(x=ends[1], xanchor="right") if lower_left(b, curves) else dict(x=ends[0], xanchor="left")
         decay_note(b, "10<sup>−7</sup>: lost when float32 adds it to 1", -7, theme.second, yshift=9, **side)
     if ghost is not None:
-        draw_held(b, *ghost)
+        draw_held(b, *ghost, curves[0])
     for l in range(r.L):
         part = 1.0 if r.L == 1 else l / (r.L - 1)
         b.traces.append(dict(
@@ -58,12 +58,15 @@ def held_curve(b):
     return ((at[inside] + 1)[::b.columns.each], held.curve[inside][::b.columns.each]) if inside.any() else None
 
 
-def draw_held(b, x, y):
-    """The held curve as a thick grey ghost with its name."""
+def draw_held(b, x, y, curve):
+    """The held curve as a thick grey ghost, its name on the side away from layer 1's curve, where other labels seldom stand."""
     line(b, x, y, b.theme.hatch, 5, name="held")
-    at = int(0.36 * (len(x) - 1))
+    here = np.interp(x, b.columns.middle, np.where(np.isfinite(curve), curve, b.decay_low))
+    above = y.mean() >= here.mean()
+    at = int((0.7 if above else 0.1) * (len(x) - 1))
+    room = (b.decay_high - y[at] if above else y[at] - b.decay_low) * b.decay / (b.decay_high - b.decay_low)
     decay_note(b, b.held[1], float(y[at]), b.theme.second, x=float(x[at]), xanchor="left",
-               yshift=13 if y[at] < b.decay_high - 0.3 * (b.decay_high - b.decay_low) else -14)
+               yshift=(14 if above else -14) if room > 20 else (-14 if above else 14))
 
 
 def decay_range(b, curves):

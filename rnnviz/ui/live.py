@@ -33,7 +33,7 @@ class Lane:
     """One visitor's lane: the experiment and view that its messages change one field of."""
 
     def __init__(self, recall):
-        self.recall, self.base, self.view, self.held = recall, None, None, None
+        self.recall, self.base, self.view, self.held, self.cost = recall, None, None, None, 0
 
     def start(self, text):
         """Take a picture's link and view. Raises ValueError if they do not say exactly one picture."""
@@ -55,7 +55,8 @@ class Lane:
         found = problem(made)
         if found:
             raise ValueError(found)
-        if cost(made) > MOST:
+        self.cost = cost(made)
+        if self.cost > MOST:
             raise ValueError("this picture takes too long to follow a hand")
         return made
 
@@ -119,7 +120,7 @@ class Lanes:
 
     async def answer(self, lane, text):
         made = lane.turn(text)
-        if cost(made) <= QUICK:
+        if lane.cost <= QUICK:
             return lane.draw(made)
         self.limiter = self.limiter or CapacityLimiter(1)
         return await run_sync(lane.draw, made, limiter=self.limiter)
