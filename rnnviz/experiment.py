@@ -7,6 +7,7 @@ beside them the two values a person may bring: weights and a table. All of it ca
 
 import re
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -125,7 +126,8 @@ class Experiment:
     table: Table = own(Table(), "Table", "Rows of numbers, read from a file or pasted.")
 
     def __post_init__(self):
-        problems = [problem for name in CONTROLS if (problem := value_problem(name, getattr(self, name)))]
+        problems = [problem for name, control in CONTROLS.items()
+                    if (value := getattr(self, name)) is not control["default"] and (problem := value_problem(name, value))]
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -302,7 +304,13 @@ def ends(experiment):
     if e.task == TABLE:
         n_in = int(input_columns(e).sum())
         return n_in, {"next value": n_in, "a column": 1, "zero": e.outputs}[e.aim]
-    x, target = TASKS[e.task].make(1, np.random.default_rng(0), text=e.text, inputs=e.inputs, outputs=e.outputs)
+    return ends_of_task(e.task, e.text, e.inputs, e.outputs)
+
+
+@lru_cache(maxsize=64)
+def ends_of_task(task, text, inputs, outputs):
+    """(n_in, n_out) of a task, by making one step of it."""
+    x, target = TASKS[task].make(1, np.random.default_rng(0), text=text, inputs=inputs, outputs=outputs)
     return x.shape[-1], target.shape[-1]
 
 

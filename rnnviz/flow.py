@@ -129,14 +129,22 @@ class Flow:
     def fit(self, l=0):
         """The rate at which layer l fades or grows with each step back from the last loss, the last sixth of the steps
         before it left out; None with fewer than 3 finite columns."""
+        fits = self.__dict__.setdefault("fits", {})  # asked for by the sentence and by the figure
+        if l not in fits:
+            fits[l] = self._fit(l)
+        return fits[l]
+
+    def _fit(self, l):
         steps, loss = np.arange(self.T), self.last_loss
         last = loss - (loss + 1) // 6
         good = (self.state[l] == OK) & (steps <= last)
         if good.sum() < 3:
             return None
         t, y = steps[good].astype(float), self.log_ratio[l, good]
-        slope, level = np.polyfit(t - t[-1], y, 1)
-        residual = y - (level + slope * (t - t[-1]))
+        back, mean = t - t.mean(), y.mean()
+        slope = float(back @ (y - mean) / (back @ back))
+        level = float(mean + slope * (t[-1] - t.mean()))
+        residual = y - mean - slope * back
         spread = float(((y - y.mean()) ** 2).sum())
         r2 = 1.0 - float((residual**2).sum()) / spread if spread > 0 else 1.0
         with np.errstate(over="ignore"):

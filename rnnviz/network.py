@@ -7,12 +7,13 @@ is the top layer's state. Every array may carry a batch of networks on leading a
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 
 from .cells import CELLS
-from .values import array
+from .values import array, freeze
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,22 +185,30 @@ def draw(stack, n_in, n_out, *, init="orthogonal", g=1.0, input_scale=1.0, bias=
     if init not in INITS:
         raise ValueError(f"init is {init!r}; it must be one of {', '.join(INITS)}")
 
-    def stream(*which):
-        checkpoint()
-        return np.random.default_rng([seed, *which])
-
     def drawn(name, scale, how, which, n, m):
-        return given[name] if name in given else scale * how(stream(*which), n, m)
+        if name in given:
+            return given[name]
+        checkpoint()
+        return scale * (remembered if n * m <= SMALL else unscaled)(how, (seed, *which), n, m)
 
     layers, below = [], n_in
     for l, (n, cell, recurrent) in enumerate(stack):
-        W_S = drawn(f"W_S{l + 1}", input_scale, gaussian, (l, 0), n, below)
-        W_T = drawn(f"W_T{l + 1}", g, INITS[init], (l, 1), n, n) if recurrent else None
+        W_S = drawn(f"W_S{l + 1}", input_scale, "Gaussian", (l, 0), n, below)
+        W_T = drawn(f"W_T{l + 1}", g, init, (l, 1), n, n) if recurrent else None
         layers.append(Layer(W_S, W_T, given.get(f"b{l + 1}", np.full(n, float(bias))), cell, given.get(f"h{l + 1}")))
         below = n
     if n_out is None:
         return Network(layers)
-    return Network(layers, drawn("W_out", 1.0, gaussian, (len(stack), 2), n_out, below), given.get("b_out"))
+    return Network(layers, drawn("W_out", 1.0, "Gaussian", (len(stack), 2), n_out, below), given.get("b_out"))
+
+
+def unscaled(init, stream, n, m):
+    """The (n, m) matrix of one random stream, read-only."""
+    return freeze(INITS[init](np.random.default_rng(stream), n, m))
+
+
+SMALL = 1024  # entries
+remembered = lru_cache(maxsize=256)(unscaled)  # 2 MB at most: a dial that moves only scales what it drew before
 
 
 def matrices(network):

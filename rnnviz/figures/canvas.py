@@ -118,10 +118,10 @@ class Canvas:
             return dict(xgap=x, ygap=y)
         xs = [round(LEFT + i * across) for i in range(columns + 1)]
         ys = [round(top + height - i * down) for i in range(rows + 1)]  # rows count from below
-        near = np.pad(filled, 1)
         if filled.all():
             upright, level = [[(0, rows)]] * (columns + 1), [[(0, columns)]] * (rows + 1)
         else:
+            near = np.pad(filled, 1)
             upright = [runs(beside) for beside in (near[1:-1, 1:] | near[1:-1, :-1]).T]
             level = [runs(beside) for beside in near[1:, 1:-1] | near[:-1, 1:-1]]
         for width, path in ((x, "".join(f"M{xs[i]} {ys[a]}V{ys[b]}" for i, found in enumerate(upright) for a, b in found)),

@@ -3,6 +3,8 @@
 Blue fades, violet holds, red blows up. Lightness runs one way from end to end, so the scale works in greyscale.
 """
 
+from functools import cache
+
 import numpy as np
 
 RANGES = (2, 4, 8, 16, 32)  # decades on each side of 1
@@ -18,6 +20,7 @@ def decades(log_ratio):
     return next((W for W in RANGES if largest <= W), RANGES[-1])
 
 
+@cache
 def scale(theme, W):
     """Plotly colour scale over -W..W decades: 15 stops, violet about half a decade each side of 1."""
     b = min(0.30, max(0.05, 0.5 / W))

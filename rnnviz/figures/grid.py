@@ -126,7 +126,7 @@ def label_cut(b, cut):
 
 def draw_key(b, px_y):
     """One line naming only the states that occur."""
-    theme, found = b.theme, set(np.unique(b.special).tolist())
+    theme, found = b.theme, set(b.special.ravel().tolist())
     names = {CUT: (theme.third, "▨", "cut off"), ZERO: (theme.third, "0", "exactly zero"),
              UNDERFLOW: (theme.fades, "▽", "too small for float64"), OVERFLOW: (theme.ink, "<b>∞</b>", "too large for float64"),
              NAN: (theme.ink, "<b>nan</b>", "not a number"), PENDING: (theme.third, "⬚", "not computed")}

@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..dials import turned
-from ..experiment import cost, problem
+from ..experiment import cost
 from ..held import held
 from ..links import LONGEST_LINK, from_link
 from . import board
@@ -52,16 +52,13 @@ class Lane:
             raise ValueError("no picture has been named")
         field, _, value = text.partition("=")
         made = turned(self.base, field, value)
-        found = problem(made)
-        if found:
-            raise ValueError(found)
         self.cost = cost(made)
         if self.cost > MOST:
             raise ValueError("this picture takes too long to follow a hand")
         return made
 
     def draw(self, experiment):
-        """The packed picture of an experiment."""
+        """The packed picture of an experiment. Raises ValueError with a sentence where its settings do not go together."""
         return board.payload(picture(experiment, computed(experiment), self.view, self.held, live=True), board.Told())
 
 

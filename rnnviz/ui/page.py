@@ -189,10 +189,10 @@ def theme():
 
 def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
-    kept = st.session_state.get("drawn")
-    if kept is None or kept.key != key(experiment):
-        kept = st.session_state.drawn = computed(experiment, checkpoint)
-    return kept
+    wanted, kept = key(experiment), st.session_state.get("drawn")
+    if kept is None or kept[0] != wanted:
+        kept = st.session_state.drawn = wanted, computed(experiment, checkpoint)
+    return kept[1]
 
 
 def checkpoint():

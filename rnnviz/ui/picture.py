@@ -65,7 +65,6 @@ def parse_view(text):
 class Drawn:
     """What a run left: readings only, none of its big arrays."""
 
-    key: tuple
     reading: Flow
     opened: Neurons | None
     sentence: Sentence
@@ -87,7 +86,7 @@ def computed(experiment, checkpoint=nothing):
         opened = neurons(result, reading, experiment.open - 1)
     no_walk = walks.problem(result) if experiment.walk else None
     walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not no_walk else None
-    return Drawn(key(experiment), reading, opened, flow(reading, uncut(result, reading, checkpoint)), walk, no_walk)
+    return Drawn(reading, opened, flow(reading, uncut(result, reading, checkpoint)), walk, no_walk)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,5 +65,6 @@ def routes():
         version(name)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)  # a picture makes some thousand small objects, and none that refer to each other in circles
     sys.setswitchinterval(0.001)  # a short run waits at most this long for each of the turns it needs beside a long one
     return [WebSocketRoute(f"/{LANE}", Lanes()), Route("/rnnviz/{version}/{name}", send)]
