@@ -24,7 +24,7 @@ from rnnviz.experiment import Experiment, run
 from rnnviz.flow import read
 from rnnviz.sentences import flow
 
-START = "?\nlight 1068 0"
+START = "?\nlight 1068 0\ng=0.8"
 
 
 def core_time(n=400):
@@ -47,6 +47,7 @@ async def asking(server, until, waits, seed):
     """A hand that never rests."""
     async with lane(server) as socket:
         await socket.send(START)
+        await socket.recv()
         n = seed
         while time.perf_counter() < until:
             n += 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from .experiment import BY_HAND, CONTROLS, NAMES_BY_HAND, hand_weights
+from .experiment import BY_HAND, CONTROLS, NAMES_BY_HAND, TABLE, hand_weights, rows_to_read
 from .links import parse
 from .own import Weights
 from .values import shown
@@ -34,7 +34,8 @@ def dials(experiment):
     """The Dials of an experiment, the most telling first."""
     e = experiment
     made = _by_hand(e) if e.init == BY_HAND else [_field(e, "g"), _field(e, "input_scale"), _field(e, "bias")]
-    made.append(_field(e, "T", max(SHORT, e.T)))
+    most = rows_to_read(e) if e.task == TABLE else SHORT
+    made.append(_field(e, "T", max(e.T, min(SHORT, most))))
     if e.cut:
         made += [_field(e, name, max(e.T, getattr(e, name))) for name in ("tau_max", "tau_b")]
     return tuple(made)

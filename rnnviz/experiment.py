@@ -304,7 +304,7 @@ def ends(experiment):
     if e.task == TABLE:
         n_in = int(input_columns(e).sum())
         return n_in, {"next value": n_in, "a column": 1, "zero": e.outputs}[e.aim]
-    return ends_of_task(e.task, e.text, e.inputs, e.outputs)
+    return ends_of_task(e.task, e.text or " ", e.inputs, e.outputs)
 
 
 @lru_cache(maxsize=64)

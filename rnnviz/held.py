@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .examples import example_of
-from .experiment import CONTROLS, Experiment, parse_held, run
+from .experiment import BUDGET, CONTROLS, Experiment, cost, parse_held, run
 from .flow import OK, read
 from .links import from_link, to_link
 from .values import freeze
@@ -39,13 +39,16 @@ def held_text(experiment):
     return f"?{link}"
 
 
-def held(text, quantity="delta", recall=lambda digest: None):
-    """(Held, None) of that text, or (None, why there is none): the weights of its picture may be gone."""
+def held(text, quantity="delta", recall=lambda digest: None, most=BUDGET):
+    """(Held, None) of that text, or (None, why there is none): the weights of its picture may be gone, or it may need more than
+    `most` multiply-adds."""
     if not text:
         return None, None
     experiment, notes = from_link(parse_held(text), recall)
     if notes:
         return None, f"The held curve is gone: {notes[0][0].lower()}{notes[0][1:]}"
+    if cost(experiment) > most:
+        return None, "The held curve takes too long to compute."
     reading = read(run(experiment), quantity)
     curve = np.where(reading.state[0] == OK, reading.log_ratio[0], np.nan)
     return Held(experiment.recipe, freeze(curve), reading.last_loss), None

@@ -252,7 +252,8 @@ def before_the_walk(walk, reading):
     else:
         lead = parts("The loss sends ", ("nothing", "fades"), " back.")
     cells, passes = len(walk.layer), len(walk.flows)
-    return Sentence(lead, parts(f"{cells} cells to compute" + (f", in {passes} passes." if passes > 1 else ".")))
+    count = f"{cells} cell{'s' * (cells > 1)} to compute"
+    return Sentence(lead, parts(f"{count}, in {passes} passes." if passes > 1 else f"{count}."))
 
 
 def wave(walk, n):
@@ -274,7 +275,11 @@ def _one_cell(reading, l, t):
     time = t + 1 < reading.T and reading.recurrent[l] and reading.onward[t] > 0 and reading.time[l, t] > 0
     above = ("from the loss", "strong") if l + 1 == reading.L else ("from above", "space")
     roads = [*([above] if space else []), *([("from the future", "time")] if time else [])]
-    name = f"Layer {l + 1}, step {t + 1} "
+    name, state = f"Layer {l + 1}, step {t + 1} ", reading.state[l, t]
+    if state == UNDERFLOW:
+        return parts(name, "receives ", ("less than a float64 can tell from 0", "fades"), ".")
+    if state >= OVERFLOW:
+        return parts(name, "receives ", ("more than a float64 can hold", "grows"), ".")
     if not roads:
         return parts(name, "receives ", ("exactly 0", "fades"), ".")
     said = [name, "adds what comes ", roads[0], " and ", roads[1]] if len(roads) == 2 else [name, "takes what comes ", roads[0]]
@@ -301,7 +306,7 @@ def _pass(walk, n, visit):
 def _left(walk, reading, l, t, many):
     """How much of what the loss sends in has come to a cell."""
     if reading.state[l, t] == ZERO:
-        return "It stays at exactly 0."
+        return f"{f'Layer {l + 1}, step {t + 1}' if many else 'It'} is exactly 0."
     if reading.state[l, t] != OK:
         return ""
     where = f"Layer {l + 1}, step {t + 1} holds" if many else "It now holds"

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from .experiment import Experiment
 from .files import experiment_of, json_object, open_file, to_json
-from .links import from_link, to_link, too_large
+from .formats import MOST_BYTES
+from .links import from_link, mend, to_link, too_large
 from .values import shown
 
 MARK, VERSION = "rnnviz talk", 1
 MOST, LONGEST_TITLE = 60, 60  # pictures; characters
+MOST_OWN = 200_000  # numbers of own weights and tables that do not fit links: a talk stays a small file
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,18 @@ class Entry:
     def __post_init__(self):
         if not isinstance(self.title, str) or len(self.title) > LONGEST_TITLE or not self.title.isprintable():
             raise ValueError(f"a title is {shown(self.title)}; it must be at most {LONGEST_TITLE} printable characters")
+
+
+def own_numbers(entries):
+    """The numbers of own weights and tables that a talk keeps whole."""
+    return sum(entry.experiment.weights.size + entry.experiment.table.size for entry in entries if too_large(entry.experiment))
+
+
+def refuse_large(entries):
+    """Raises ValueError where the own numbers of a talk are too many."""
+    if own_numbers(entries) > MOST_OWN:
+        raise ValueError(f"the pictures' own weights and tables hold {own_numbers(entries):,} numbers; in a talk they may hold "
+                         f"{MOST_OWN:,}")
 
 
 def to_talk(entries):
@@ -56,6 +70,7 @@ def from_talk(data):
             raise ValueError(f"picture {n}: {reason}") from None
         entries.append(entry)
         notes += [f"Picture {n}: {remark}" for remark in remarks]
+    refuse_large(entries)
     return tuple(entries), tuple(notes)
 
 
@@ -67,7 +82,8 @@ def _entry(picture):
     if "experiment" in picture:
         if not isinstance(picture["experiment"], dict):
             raise ValueError(f"its experiment is {shown(picture['experiment'])}; it must be an object in braces")
-        return Entry(picture["title"], experiment_of(picture["experiment"])), ()
+        experiment, notes = mend(experiment_of(picture["experiment"]))
+        return Entry(picture["title"], experiment), notes
     link = picture["link"]
     experiment, notes = from_link(link.partition("?")[2] if "?" in link else link)
     return Entry(picture["title"], experiment), notes
@@ -75,6 +91,6 @@ def _entry(picture):
 
 def open_any(name, data, **how):
     """(entries, notes) of a talk, or whatever else open_file finds in a file. Raises ValueError with a sentence."""
-    if name.lower().endswith(".json") and f'"{MARK}"'.encode() in data[:100]:
+    if name.lower().endswith(".json") and f'"{MARK}"'.encode() in data[:100] and len(data) <= MOST_BYTES:
         return from_talk(data)
     return open_file(name, data, **how)

@@ -15,7 +15,8 @@ from .values import freeze
 from .windows import Windows
 
 ORDERS = CONTROLS["walk"]["choices"][1:]
-MOST_STEPS, MOST_VISITS, MOST_WORK = 400, 6000, 20_000  # columns; cells of all passes; passes times columns
+MOST_STEPS, MOST_VISITS = 400, 6000  # columns; cells of all passes
+MOST_CELLS, MOST_WORK = 15_000, 40_000_000  # each pass is a run of its own: cells, and multiply-adds, of all these runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ def problem(run):
     if windows.T > MOST_STEPS:
         return f"Stepping through takes at most {MOST_STEPS} steps; this sequence has {windows.T}."
     visits = int(windows.reaches_each().sum()) * L
-    if visits > MOST_VISITS or windows.P * windows.T > MOST_WORK:
+    runs = windows.P * windows.T if windows.P > 1 else 0
+    if visits > MOST_VISITS or runs * L > MOST_CELLS or runs * run.network.size > MOST_WORK:
         return f"{windows.P} passes over {visits:,} cells are too many to step through; raise τ_b or shorten the sequence."
     return None
 

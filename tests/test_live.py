@@ -27,7 +27,7 @@ def nobody(digest):
 
 def lane(link="", view="light 1068 0", recall=nobody):
     made = Lane(recall)
-    made.start(f"?{link}\n{view}")
+    made.start(link, view)
     return made
 
 
@@ -136,13 +136,19 @@ def test_a_message_that_is_no_setting_is_refused_in_one_sentence(message):
 
 @pytest.mark.parametrize("start", ["?g=99\nlight 1068 0", "?weights=@0123\nlight 1068 0", "?\n", "?\nlight", "?\nblue 1068 0",
                                    "?\nlight 10 0", "?\nlight 99999 0", "?\nlight 1068 0 5", "?\nlight 1068 0 30 9 2",
-                                   "?\nlight 1068 x", "?\nlight 1e3 0", "?" + "a" * 200_000])
+                                   "?\nlight 1068 x", "?\nlight 1e3 0", "?" + "a" * 200_000,
+                                   "?held=?T=10000%26width=112\nlight 1068 0"])
 def test_a_start_that_names_no_picture_is_refused_and_leaves_no_older_one(start):
     made = lane()
     with pytest.raises(ValueError):
-        made.start(start)
+        made.take(f"{start}\ng=0.9")
     with pytest.raises(ValueError, match="no picture has been named"):
         made.turn("g=0.9")
+
+
+def test_a_text_without_characters_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="Text is empty"):
+        lane("task=text").take("text=")
 
 
 def test_a_setting_that_takes_too_long_waits_for_the_release():
@@ -193,14 +199,14 @@ def spoken(messages, lanes=None, **more):
 
 
 def test_the_socket_answers_each_message_with_its_picture():
-    out = spoken(["?\nlight 1068 0", "g=0.9", "g=0.91", "g=99", "g=0.92"])
+    out = spoken(["?\nlight 1068 0\ng=0.9", "g=0.91", "g=99", "g=0.92"])
     assert [m["type"] for m in out] == ["websocket.accept", *["websocket.send"] * 4]
     assert [unpack(m["bytes"])["link"] for m in out[1:] if m.get("bytes")] == ["g=0.9", "g=0.91", "g=0.92"]
     assert out[3]["text"].startswith("Recurrent scale g is 99")
 
 
 def test_a_heavier_picture_is_made_beside_the_loop_and_is_the_same():
-    out = spoken(["?width=32&T=200\nlight 1068 0", "g=0.9"])
+    out = spoken(["?width=32&T=200\nlight 1068 0\ng=0.9"])
     assert unpack(out[1]["bytes"])["link"] == "width=32&g=0.9&T=200"
 
 
@@ -209,7 +215,7 @@ def test_a_heavier_picture_is_made_beside_the_loop_and_is_the_same():
     (("origin", "http://here:2"), ("host", "here:1")), (("origin", ""), ("host", "")),
 ])
 def test_a_page_of_another_host_gets_no_lane(headers):
-    out = spoken(["?\nlight 1068 0", "g=0.9"], headers=headers)
+    out = spoken(["?\nlight 1068 0\ng=0.9"], headers=headers)
     assert [m["type"] for m in out] == ["websocket.close"]
 
 
@@ -224,6 +230,14 @@ def test_who_sends_nonsense_is_shown_out():
     assert out[-1] == {"type": "websocket.close", "code": 1008, "reason": ""}
     blob = {"type": "websocket.receive", "bytes": b"\0" * 10}
     assert spoken([blob] * 50)[-1]["code"] == 1008
+    assert len(spoken(["g" * 140_000])) == 2, "a message that is too long ends it"
+
+
+def test_a_bug_in_drawing_is_a_word_to_the_visitor_and_a_line_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr(live, "computed", lambda *a: 1 / 0)
+    out = spoken(["?\nlight 1068 0\ng=0.9", "g=0.8"])
+    assert [m.get("text") for m in out[1:]] == ["something went wrong"] * 2
+    assert any("lane error" in record.getMessage() for record in caplog.records)
 
 
 def test_there_are_so_many_lanes_and_no_more_and_a_closed_one_makes_room(monkeypatch):
@@ -232,13 +246,13 @@ def test_there_are_so_many_lanes_and_no_more_and_a_closed_one_makes_room(monkeyp
     assert [m["type"] for m in spoken(["g=1"], lanes)] == ["websocket.close"]
     monkeypatch.setattr(live, "LANES", 1)
     for _ in range(3):
-        assert spoken(["?\nlight 1068 0"], lanes)[0]["type"] == "websocket.accept"
+        assert spoken(["?\nlight 1068 0\ng=1"], lanes)[0]["type"] == "websocket.accept"
     assert lanes.open == 0
 
 
 def test_nobody_gets_more_than_a_share_of_the_loop():
     async def timed():
-        wire = Wire(["?\nlight 1068 0", *["g=0.9"] * 20])
+        wire = Wire(["?\nlight 1068 0\ng=1", *["g=0.9"] * 20])
         start = asyncio.get_running_loop().time()
         await Lanes()(wire.scope, wire.receive, wire.send)
         return asyncio.get_running_loop().time() - start

@@ -13,6 +13,7 @@ from test_page import picture, report, sound, visit
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, problem, run
 from rnnviz.figures import flow_spec
+from rnnviz.files import to_json
 from rnnviz.flow import OK, read
 from rnnviz.held import held, held_text
 from rnnviz.links import from_link, to_link
@@ -69,9 +70,21 @@ def test_what_is_no_talk_is_refused_in_one_sentence(value, words):
     assert len(str(reason.value)) <= 300
 
 
-def test_other_files_are_opened_as_before():
-    from rnnviz.files import to_json
+def test_a_talk_with_too_many_numbers_of_its_own_is_refused():
+    large = Experiment(width=300, depth=3, T=5, weights=Weights({f"W_T{l}": np.eye(300) * np.pi for l in (1, 2, 3)}))
+    with pytest.raises(ValueError, match="may hold 200,000"):
+        from_talk(to_talk([Entry("a", large)]).encode())
 
+
+def test_settings_of_a_talk_that_do_not_go_together_are_mended_and_told():
+    odd = Experiment(task="text", text="")
+    text = to_talk([Entry("a", odd)]).replace('"link"', '"experiment": ' + to_json(odd).replace("\n", " ") + ', "link"')
+    (entry,), (note,) = from_talk(text.encode())
+    assert problem(entry.experiment) is None
+    assert note.startswith("Picture 1: Text is empty")
+
+
+def test_other_files_are_opened_as_before():
     assert open_any("a.json", to_json(Experiment(g=1.1)).encode()) == Experiment(g=1.1)
 
 
@@ -161,7 +174,7 @@ def test_lecture_dial_walk_and_visit_are_set_by_the_board_and_stand_in_the_link(
     {"stage": ["g", 1.1, 1]}, {"stage": ["lecture", "purple", 1]}, {"stage": ["visit", -1, 1]}, {"stage": 5}, {"stage": []},
     {"stage": [["g"], 1]}, {"turn": ["g", "99", 1]}, {"turn": ["nonsense", "1", 1]}, {"turn": ["g", 5, 1]}, {"turn": None},
     {"hold": [5, 1]}, {"hold": ["g=99", 1]}, {"hold": []}, {"example": ["nobody", 1]}, {"example": [["a"], 1]},
-    {"talk": [7, 1]}, {"talk": [1, 1]}, {"room": [1, 1]}, {"room": "big"}, {"leave": [99, -3, 1]},
+    {"talk": [7, 1]}, {"talk": [1, 1]}, {"talk": [1.0, 1]}, {"room": [1, 1]}, {"room": "big"}, {"leave": [99, -3, 1]},
 ])
 def test_a_nonsensical_report_of_the_boards_controls_changes_nothing(told):
     page = visit("g=0.9")

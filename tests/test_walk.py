@@ -12,7 +12,7 @@ from test_page import picture, sound, visit
 from rnnviz import sentences
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, problem, run
-from rnnviz.flow import OK, read
+from rnnviz.flow import OK, UNDERFLOW, read
 from rnnviz.formulas import cell
 from rnnviz.ui.walking import CHUNK, positions, woven
 from rnnviz.walk import MOST_STEPS, ORDERS, walk
@@ -78,6 +78,7 @@ def test_passes_share_the_scale_of_the_whole():
 @pytest.mark.parametrize(("e", "words"), [
     (Experiment(T=401), f"at most {MOST_STEPS} steps"),
     (Experiment(T=300, depth=12, cut=True, tau_max=50, tau_b=1, score="every step"), "too many to step through"),
+    (Experiment(T=110, depth=4, width=1, cut=True, tau_max=13, tau_b=1, score="every step"), "too many to step through"),
     (Experiment(cell="linear", g=3.0, init="Gaussian", T=400, width=64, input_scale=6.0, depth=12), None),
 ])
 def test_what_cannot_be_walked_through_is_refused_in_a_sentence(e, words):
@@ -164,13 +165,36 @@ def test_the_board_gets_the_equation_and_shade_of_every_cell():
 def test_texts_come_in_parts_of_a_long_walk():
     page = visit("walk=by step&depth=12&width=4&T=100&visit=600")
     got = picture(page)["walk"]
-    assert (got["waves"], got["first"], len(got["texts"][0]["which"])) == (1200, CHUNK * (600 // CHUNK), CHUNK)
+    assert (got["waves"], got["first"], len(got["texts"][0]["which"])) == (1200, CHUNK * (600 // CHUNK - 1), 3 * CHUNK)
     assert picture(page)["controls"]["visit"] == 600
     assert got["last"] + 1 == positions(walked(Experiment(depth=12, width=4, T=100))[2])
 
 
-def test_a_walk_that_is_too_long_is_told_and_the_flow_is_shown():
+def test_a_walk_that_is_too_long_is_told_and_the_flow_is_shown_and_step_can_be_asked_for_again():
     page = sound(visit("walk=by step&T=500"))
     made = picture(page)
     assert made["walk"] is None
     assert any("at most 400 steps" in note for note in made["notes"])
+    assert made["link"] == "T=500"
+    assert page.session_state["settings"]["walk"] == ""
+
+
+def test_every_position_is_among_the_texts_sent_for_it_and_for_those_before():
+    for visit_ in range(0, 1201, 37):
+        first = CHUNK * max(0, visit_ // CHUNK - 1)
+        assert first <= visit_ <= min(1200, visit_ + CHUNK) < first + 3 * CHUNK
+
+
+def test_the_sum_of_passes_is_that_of_the_flow():
+    made, reading, w = walked(Experiment(cut=True, tau_max=8, tau_b=10, score="every step"))
+    got = picture(visit("walk=by step&cut=1&tau_max=8&tau_b=10&score=every step"))["walk"]
+    there = (reading.state == OK).ravel()
+    np.testing.assert_allclose(got["sum"]["shade"][there], reading.log_ratio.ravel()[there], rtol=1e-6)
+    assert np.isnan(got["sum"]["shade"][~there]).all()
+    assert picture(visit("walk=by step"))["walk"]["sum"] is None
+
+
+def test_what_underflows_or_is_no_number_says_so():
+    _, reading, w = walked(Experiment(T=200, g=0.01, depth=1))
+    low = next(n for n, t in enumerate(w.step.tolist()) if reading.state[0, t] == UNDERFLOW)
+    assert "less than a float64 can tell from 0" in sentences.wave(w, low).text

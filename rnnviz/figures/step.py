@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
+from ..flow import CUT, NAN, OK, OVERFLOW, UNDERFLOW, ZERO
 from ..numbers import significant
 from . import colour, grid
 from .canvas import HEAD, TICKS, Canvas, runs
@@ -15,25 +15,35 @@ from .flow import bar, placed, px, step_ticks, svg
 from .theme import LEFT
 
 TALLEST, LOWEST = 110, 12  # px of a row
-MARKS = {ZERO: "0", UNDERFLOW: "▽", OVERFLOW: "∞"}
+MARKS = {ZERO: "0", UNDERFLOW: "▽", OVERFLOW: "∞", NAN: "nan"}
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """How cells look, one entry each. shade: float32 log10 ratio, nan where there is no number. high: whether it is too large
+    for one. marks: what is printed in it, inks: in which colour; both None where nothing is printed in any."""
+
+    shade: np.ndarray
+    high: list
+    marks: list | None
+    inks: list | None
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
     """What stands while a walk goes on.
 
-    meta: fixed texts, rules and colour bar, as flow_spec's layout.meta. px of the grid: left, top, across (a column), down (a
-    row), rows. stops, W: the colour scale over -W..W decades. shade (N,) float32: log10 ratio of every visit, nan where that is
-    no number. marks: what is printed in each visit's cell, and inks, or None where nothing is printed anywhere.
+    meta: fixed texts, rules and colour bar, as flow_spec's layout.meta. place: px of the grid: left, top, across (a column),
+    down (a row), and rows. stops, W: the colour scale over -W..W decades. visits: the Cells of every visit. sum: those of
+    the sum of all passes, layer by layer, where there are several. height: px.
     """
 
     meta: dict
     place: dict
     stops: list
     W: int
-    shade: np.ndarray
-    marks: list | None
-    inks: list | None
+    visits: Cells
+    sum: Cells | None
     height: int
 
 
@@ -57,36 +67,43 @@ def stage(walk, reading, b):
     if cut.any():
         grid.label_cut(b, cut)
     grid.draw_key(b, b.grid_bottom + TICKS + 12)
-    state, shade = visited(walk, "state"), visited(walk, "log_ratio")
-    marks = inks = None
-    if r.scalar or (state != OK).any():
-        marks, inks = printed(walk, b, state, shade)
     meta = dict(texts=b.texts + [placed(b, note) for note in b.notes], rules=hatched(b, cut) + losses(b), shapes=[], bar=bar(b))
-    place = dict(left=LEFT, top=HEAD, across=b.columns.width, down=b.row, rows=b.rows, page=theme.page,
-                 hairline=theme.third, ink=theme.ink)
-    return Stage(meta, place, colour.scale(theme, b.W), b.W, np.where(state == OK, shade, np.nan).astype(np.float32), marks,
-                 inks, round(b.grid_bottom + TICKS + 24))
+    place = dict(left=LEFT, top=HEAD, across=b.columns.width, down=b.row, rows=b.rows)
+    marked = r.scalar or (r.state != OK).any() or any((flow.state != OK).any() for flow in walk.flows)
+    of_visits = cells(b, marked, *(visited(walk, field) for field in (lambda f: f.state, lambda f: f.log_ratio, value)))
+    of_sum = cells(b, marked, r.state.ravel(), r.log_ratio.ravel(), value(r).ravel()) if len(walk.flows) > 1 else None
+    return Stage(meta, place, colour.scale(theme, b.W), b.W, of_visits, of_sum, round(b.grid_bottom + TICKS + 24))
 
 
-def visited(walk, name):
+def value(flow):
+    """The signed number of every cell that is one unit wide."""
+    return flow.value[flow.quantity]
+
+
+def visited(walk, field):
     """(N,) of a field (L, T) of the readings: its value at every visit, in the visit's own pass."""
-    stacked = np.stack([getattr(flow, name) for flow in walk.flows])
-    return stacked[walk.number, walk.layer, walk.step]
+    return np.stack([field(flow) for flow in walk.flows])[walk.number, walk.layer, walk.step]
 
 
-def printed(walk, b, state, shade):
-    """(marks, inks): the signed number of single units, else 0, ▽ and ∞, and the colour each has."""
-    scalar, marks, inks = b.reading.scalar, [], []
-    values = np.stack([flow.value[flow.quantity] for flow in walk.flows])[walk.number, walk.layer, walk.step]
-    for code, value, log in zip(state.tolist(), values.tolist(), shade.tolist(), strict=True):
-        if code == OK:
-            wide = scalar and b.columns.width >= 38
-            marks.append(("+" if value > 0 else "") + significant(value, 3) if wide else "")
-            inks.append(colour.text_on(colour.at(b.theme, b.W, log)) if wide else "")
-        else:
-            marks.append(MARKS.get(code, "nan"))
-            inks.append(b.theme.fades if code == UNDERFLOW else b.theme.third if code == ZERO else b.theme.page)
-    return marks, inks
+def cells(b, marked, state, shade, values):
+    """The Cells of these states, log10 ratios and signed numbers, each (N,). marked: whether anything is printed in some."""
+    marks = inks = None
+    if marked:
+        number = b.reading.scalar and b.columns.width >= 38
+        printed = [_printed(b, number, *cell) for cell in zip(state.tolist(), values.tolist(), shade.tolist(), strict=True)]
+        marks, inks = map(list, zip(*printed, strict=True))
+    return Cells(np.where(state == OK, shade, np.nan).astype(np.float32), (state >= OVERFLOW).tolist(), marks, inks)
+
+
+def _printed(b, number, state, value, shade):
+    """(mark, ink) of one cell: the signed number of a single unit, else 0, ▽, ∞ or nan where there is room."""
+    theme = b.theme
+    if state == OK:
+        if not number:
+            return "", ""
+        return ("+" if value > 0 else "") + significant(value, 3), colour.text_on(colour.at(theme, b.W, shade))
+    room = b.columns.width >= (26 if state == NAN else 18) and b.row >= 11
+    return MARKS.get(state, "") if room else "", {UNDERFLOW: theme.fades, ZERO: theme.third}.get(state, theme.page)
 
 
 def hatched(b, cut):

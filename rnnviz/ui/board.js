@@ -2,7 +2,7 @@
 
 import { paint } from "./brush.js";
 import { read, unpack } from "./bytes.js";
-import { SETTLE, follow, opened, overtaken } from "./live.js";
+import { follow, opened, over, overtaken, turn } from "./live.js";
 import * as steps from "./step.js";
 import * as tools from "./tools.js";
 
@@ -140,6 +140,8 @@ function listen(board) {
     select(board.picture.cell[0] + move[0], board.picture.cell[1] + move[1]);
   };
   const back = () => {
+    over(board);
+    board.step.key = null;
     clearTimeout(board.writing);
     board.owed = null;
     board.component.setTriggerValue("back", document.location.search.slice(0, 131073) || "?");
@@ -175,15 +177,8 @@ function listen(board) {
   board.watch = new ResizeObserver(resized);
   board.watch.observe(board.root);
   board.watch.observe(board.figure);
-  const lane = opened(board.told.lane, (picture) => showLive(board, picture));
-  board.turn = (message) => {
-    const now = performance.now();
-    if (!board.live || now - board.live.moved > SETTLE) board.live = { start: `?${board.told.link}\n${board.picture.view}` };
-    board.live.moved = now;
-    if (board.live.message === message) return;
-    board.live.message = message;
-    lane.turn(board.live.start, message);
-  };
+  board.lane = opened(board.told.lane, (picture, token) => showLive(board, picture, token));
+  board.turn = (message) => turn(board, board.lane, message);
   const unfollow = follow(board.turn), unlisten = tools.listen(board);
   board.leave = () => {
     unfollow();
@@ -212,9 +207,8 @@ export function carry(component) {
 
 // A picture that came the slow way, with what is told about it.
 function show(board, picture) {
-  if (picture.made < board.made || overtaken(board, picture)) return;
-  board.made = picture.made;
-  const { told } = picture;
+  const { told } = picture, late = picture.made < board.made;
+  if (late ? told.link !== board.told.link : overtaken(board, picture)) return;
   board.told = told;
   board.notes.replaceChildren(...told.notes.map((text) => {
     const note = document.createElement("p");
@@ -222,19 +216,18 @@ function show(board, picture) {
     return note;
   }));
   remember(board, told);
-  if (picture.rev !== board.rev) render(board, picture);
-  else {
-    tools.furnish(board);
-    if (board.picture.walk) steps.stand(board);
-    if (board.settling) settle(board);
-  }
+  if (!late) board.made = picture.made;
+  if (!late && picture.rev !== board.rev) return render(board, picture);
+  tools.furnish(board);
+  if (board.picture.walk) steps.stand(board);
+  if (board.settling) settle(board);
 }
 
 // A picture for a value that a hand is still moving.
-function showLive(board, picture) {
-  if (picture.made < board.made) return;
+function showLive(board, picture, token) {
+  if (board.live?.token !== token || picture.made < board.made) return;
   board.made = picture.made;
-  board.live = { ...board.live, rev: picture.rev };
+  board.live.rev = picture.rev;
   board.told = { ...board.told, link: picture.told.link };
   remember(board, picture.told);
   if (picture.rev !== board.rev) render(board, picture, true);
@@ -258,7 +251,7 @@ function render(board, { rev, drawing }, live = false) {
     const top = walk.height + 4;
     board.equation.style.top = `${top}px`;
     board.figure.style.height = `${top + STEPS}px`;
-    steps.stand(board);
+    steps.stand(board, live);
   } else {
     delete root.dataset.step;
     line(board.lead, picture.lead);
@@ -321,7 +314,11 @@ const KEPT = "rnnviz.talk";
 // Keep a text for as long as the tab is open; a server that knows none gets back what was kept.
 export function keep(component) {
   const text = new TextDecoder().decode(component.data);
-  if (text) return sessionStorage.setItem(KEPT, text);
+  try {
+    if (text) return sessionStorage.setItem(KEPT, text);
+  } catch {
+    return sessionStorage.removeItem(KEPT); // no room: better none than an older one
+  }
   const kept = sessionStorage.getItem(KEPT);
   if (kept) component.setStateValue("kept", kept);
 }

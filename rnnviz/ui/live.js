@@ -6,9 +6,10 @@ import { unpack } from "./bytes.js";
 const GIVE_UP = 30_000; // ms without a lane after it could not be opened
 export const SETTLE = 250; // ms after the last value in which an older picture may still arrive the slow way
 
-// lane.turn(start, message): the picture named by `start` with one field changed, as soon as the one before has been answered.
+// lane.turn(start, message, token): the picture named by `start` with one field changed, as soon as the one before has been
+// answered; arrived(picture, token).
 export function opened(address, arrived) {
-  const lane = { busy: false, next: null, started: null, closed: 0 };
+  const lane = { busy: null, next: null, started: null, closed: 0, worked: false };
   const url = new URL(address, document.baseURI);
   url.protocol = url.protocol.replace("http", "ws");
   const connect = () => {
@@ -17,15 +18,15 @@ export function opened(address, arrived) {
     lane.started = null;
     socket.onopen = pump;
     socket.onmessage = ({ data }) => {
-      lane.busy = false;
-      if (typeof data !== "string") arrived(unpack(new Uint8Array(data)));
+      const token = lane.busy;
+      lane.busy = null;
+      if (typeof data === "string") lane.started = null;
+      else arrived(unpack(new Uint8Array(data)), token);
       pump();
     };
     socket.onclose = () => {
       if (lane.socket !== socket) return;
-      lane.socket = null;
-      lane.busy = false;
-      lane.closed = performance.now();
+      Object.assign(lane, { socket: null, busy: null, closed: performance.now() });
     };
   };
   const pump = () => {
@@ -35,14 +36,13 @@ export function opened(address, arrived) {
       return connect();
     }
     if (lane.socket.readyState !== WebSocket.OPEN) return;
-    const [start, message] = lane.next;
-    lane.next = null;
-    lane.busy = lane.worked = true;
-    if (lane.started !== start) lane.socket.send(lane.started = start);
-    lane.socket.send(message);
+    const [start, message, token] = lane.next;
+    Object.assign(lane, { next: null, busy: token, worked: true });
+    lane.socket.send(lane.started === start ? message : `?${start}\n${message}`);
+    lane.started = start;
   };
-  lane.turn = (start, message) => {
-    lane.next = [start, message];
+  lane.turn = (start, message, token) => {
+    lane.next = [start, message, token];
     pump();
   };
   return lane;
@@ -53,6 +53,8 @@ function fieldOf(node) {
   const holder = node.closest?.('[class*="st-key-w_"]');
   return holder?.className.match(/st-key-w_([a-zA-Z_]+?)(_t\d+)?(_\d+_\d+)?(\s|$)/)?.[1];
 }
+
+const NUMBERS = ["hand", "T", "tau_max", "tau_b"]; // dials that stand in number fields, at least where they are large
 
 let down = () => false; // whether a thumb is held at this moment
 
@@ -75,9 +77,8 @@ export function follow(turn) {
   const key = (event) => {
     const input = event.target;
     if (input.type === "range") hold(input, performance.now() + 300);
-    if (input.type === "number" && fieldOf(input) === "hand" && /^Arrow(Up|Down)$/.test(event.key)) {
-      setTimeout(() => turn(`hand=${weightsByHand()}`));
-    }
+    const field = input.type === "number" && /^Arrow(Up|Down)$/.test(event.key) && fieldOf(input);
+    if (NUMBERS.includes(field)) setTimeout(() => turn(`${field}=${field === "hand" ? weightsByHand() : input.value}`));
   };
   const watch = new MutationObserver((changes) => {
     for (const { target } of changes) {
@@ -104,20 +105,41 @@ function weightsByHand() {
   return layers.map((weights) => weights.join(" ")).join(", ");
 }
 
-// Whether a picture that came the slow way is older than what the hand has reached: then it waits until the hand rests.
+// A burst of values from one hand. Its pictures are shown while it lasts; what comes the slow way meanwhile waits for its end,
+// unless it is the picture of the newest value, or of something else altogether: another example, another place in the history.
+let bursts = 0;
+
+export function turn(board, lane, message) {
+  const now = performance.now();
+  if (!board.live || (!down() && now - board.live.moved > SETTLE)) {
+    const link = new URLSearchParams(board.told.link);
+    if (board.picture.walk) link.set("visit", board.step.n);
+    board.live = { start: `${link}\n${board.picture.view}`, token: (bursts += 1) };
+  }
+  board.live.moved = now;
+  if (board.live.message === message) return;
+  board.live.message = message;
+  lane.turn(board.live.start, message, board.live.token);
+}
+
+// The hand is done, or what it moved is gone: answers that are still on their way belong to nothing.
+export function over(board) {
+  clearTimeout(board.live?.waiting);
+  board.live = null;
+  if (board.lane) board.lane.next = null;
+}
+
+// Whether a picture that came the slow way is to wait; it comes again by itself.
 export function overtaken(board, picture) {
   const { live } = board;
   if (!live) return false;
-  if (picture.rev === live.rev) {
-    board.live = null;
-    return false;
-  }
-  const rest = down() ? SETTLE : live.moved + SETTLE - performance.now();
-  if (rest <= 0) {
-    board.live = null;
-    return false;
-  }
   clearTimeout(live.waiting);
-  live.waiting = setTimeout(() => board.show(picture), rest);
-  return true;
+  if (picture.rev === live.rev) return false;
+  const rest = down() ? SETTLE : live.moved + SETTLE - performance.now();
+  if (rest > 0 && picture.told.pushes === board.pushes) {
+    live.waiting = setTimeout(() => board.show(picture), rest);
+    return true;
+  }
+  over(board);
+  return false;
 }

@@ -1,12 +1,13 @@
 """The live lane: pictures for a value that a hand is still moving, over a WebSocket of the page's own server.
 
-A visitor's first message names the picture: "?", its link, a line feed and the view. Every further one is "field=text" as in
-a link, and is answered by the picture with that field changed, packed as for the board, or by a sentence where there is none.
+A message is "field=text" as in a link, and is answered by the picture with that field changed, packed as for the board, or by a
+sentence where there is none. The first one names the picture before: "?", its link, its view and the message, a line each.
 The lane knows no session: own weights too large for a link are found by their digest, and while that is unknown, as
 whenever the lane is missing, the picture waits for the release.
 """
 
 import asyncio
+import logging
 import time
 from urllib.parse import urlsplit
 
@@ -25,7 +26,8 @@ from .shelf import shelf
 QUICK, MOST = 1_500_000, 20_000_000  # multiply-adds: beyond the first a thread computes, beyond the second nobody
 LANES = 1000  # open at once in one process
 IDLE = 300.0  # s after which a silent lane is closed
-REST = 0.004  # s between an answer and the next message: nobody gets more than a part of the server
+REST, LONGEST_REST = 0.004, 0.5  # s between an answer and the next message: nobody gets more than a part of the server
+LONGEST = LONGEST_LINK + 1000  # characters of a message
 STRIKES = 20  # messages in a row that mean nothing
 
 
@@ -35,15 +37,28 @@ class Lane:
     def __init__(self, recall):
         self.recall, self.base, self.view, self.held, self.cost = recall, None, None, None, 0
 
-    def start(self, text):
+    def take(self, text):
+        """The packed picture that a message asks for. Raises ValueError with a sentence."""
+        return self.draw(self.turn(self.begin(text)))
+
+    def begin(self, text):
+        """Take the picture that a message names, if it names one; what is left of the message."""
+        if text[:1] != "?":
+            return text
+        link, view, message = (text[1:].split("\n", 2) + ["", ""])[:3]
+        self.start(link, view)
+        return message
+
+    def start(self, link, view):
         """Take a picture's link and view. Raises ValueError if they do not say exactly one picture."""
-        link, _, view = text.removeprefix("?").partition("\n")
         self.base = None
         experiment, notes = from_link(link, self.recall)
         if notes:
             raise ValueError(notes[0])
         self.view = parse_view(view)
-        self.held, _ = held(experiment.held, experiment.quantity, self.recall)
+        self.held, gone = held(experiment.held, experiment.quantity, self.recall, MOST)
+        if gone:
+            raise ValueError(gone)
         self.base = experiment
 
     def turn(self, text):
@@ -52,7 +67,7 @@ class Lane:
             raise ValueError("no picture has been named")
         field, _, value = text.partition("=")
         made = turned(self.base, field, value)
-        self.cost = cost(made)
+        self.cost = cost(made) * (made.windows.P if made.walk else 1)
         if self.cost > MOST:
             raise ValueError("this picture takes too long to follow a hand")
         return made
@@ -89,7 +104,7 @@ class Lanes:
             self.open -= 1
 
     async def serve(self, socket, lane):
-        """Answer message after message: the next one is read only when this one is done with."""
+        """Answer message after message: the next one is read only when this one is done with, and a rest as long."""
         strikes = 0
         while strikes < STRIKES:
             async with asyncio.timeout(IDLE):
@@ -97,27 +112,28 @@ class Lanes:
             if message["type"] == "websocket.disconnect":
                 return
             text, start = message.get("text") or "", time.perf_counter()
+            if len(text) > LONGEST:
+                break
             try:
-                if not 0 < len(text) <= LONGEST_LINK:
-                    raise ValueError(f"a message has 1 to {LONGEST_LINK} characters")
-                if text[0] == "?":
-                    lane.start(text)
-                    answer = None
-                else:
-                    answer = await self.answer(lane, text)
+                await socket.send_bytes(await self.answer(lane, text))
                 strikes = 0
             except ValueError as reason:
-                answer, strikes = str(reason), strikes + 1
-            if isinstance(answer, bytes):
-                await socket.send_bytes(answer)
-            elif answer is not None:
-                await socket.send_text(answer)
-            await asyncio.sleep(max(REST, min(time.perf_counter() - start, 10 * REST)) if answer is not None else 0)
+                await socket.send_text(str(reason))
+                strikes += 1
+            except (WebSocketDisconnect, asyncio.CancelledError):
+                raise
+            except Exception:  # noqa: BLE001
+                logging.getLogger("rnnviz").exception("lane error")
+                await socket.send_text("something went wrong")
+                strikes += 1
+            await asyncio.sleep(max(REST, min(time.perf_counter() - start, LONGEST_REST)))
         await socket.close(1008)
 
     async def answer(self, lane, text):
-        made = lane.turn(text)
-        if lane.cost <= QUICK:
-            return lane.draw(made)
+        """The packed picture of a message: made here if that is quick, else in the lanes' one thread."""
+        if text[:1] != "?":
+            made = lane.turn(text)
+            if lane.cost <= QUICK:
+                return lane.draw(made)
         self.limiter = self.limiter or CapacityLimiter(1)
-        return await run_sync(lane.draw, made, limiter=self.limiter)
+        return await run_sync(lane.take, text, limiter=self.limiter)

@@ -66,8 +66,13 @@ def carry(name):
 def show_picture(mount):
     experiment, trouble = settled()
     session = st.session_state
-    made, more = picture_of(experiment)
-    told = board.Told((*state.notes(), *filter(None, (trouble, *more))), session.get("pushes", 0), controls_of(experiment))
+    no_walk = drawn(experiment).no_walk
+    if no_walk:  # the picture is shown all at once, and Step can be asked for again
+        state.change(walk="", visit=0)
+        state.tell(no_walk)
+        experiment = session.good = replace(experiment, walk="", visit=0)
+    made, gone = picture_of(experiment)
+    told = board.Told((*state.notes(), *filter(None, (trouble, gone))), session.get("pushes", 0), controls_of(experiment))
     mount(made, told, EVENTS, on_points)
 
 
@@ -139,12 +144,12 @@ def on_stage(experiment):
 
 
 def picture_of(experiment):
-    """(Picture, notes) of an experiment, on this visitor's screen."""
+    """(Picture, why it has no held curve) of an experiment, on this visitor's screen."""
     if too_large(experiment):
         shelve(experiment)
     made, (held, gone) = drawn(experiment), held_curve(experiment)
     shown = picture(experiment, made, view(experiment), held, page=not st.session_state.get("board_failed"))
-    return shown, (made.no_walk, gone)
+    return shown, gone
 
 
 def shelve(experiment):
@@ -288,9 +293,10 @@ def on_hold():
         state.change(held="")
         return
     experiment, notes = from_link(link, shelf().find)
-    if not notes:
+    text = held_text(experiment)
+    if not notes and value_problem("held", text) is None:
         shelve(experiment)
-        state.change(held=held_text(experiment))
+        state.change(held=text)
 
 
 def on_example():
@@ -304,7 +310,7 @@ def on_example():
 def on_talk():
     """The picture of the talk that follows (1) or comes before (-1)."""
     value = reported("talk")
-    if isinstance(value, (list, tuple)) and value and value[0] in (1, -1):
+    if isinstance(value, (list, tuple)) and value and type(value[0]) is int and value[0] in (1, -1):
         talking.turn(value[0])
         st.session_state.redraw = True
 

@@ -50,11 +50,11 @@ export function build(board) {
   });
 }
 
-// A new walk, or the one that stands with other texts.
-export function stand(board) {
+// A new walk, or the one that stands with other texts. live: a hand is moving, and nothing is told of where the walk is.
+export function stand(board, live = false) {
   const { walk } = board.picture, { controls } = board.told, step = board.step;
   const { place } = walk;
-  Object.assign(step, { walk, colours: shades(walk.stops), shown: null });
+  Object.assign(step, { walk, colours: shades(walk.stops) });
   if (step.drawn !== walk.furniture) step.furniture.innerHTML = step.drawn = walk.furniture;
   board.stepping.style.height = walk.height + "px";
   const [, steps] = board.picture.shape;
@@ -78,9 +78,10 @@ export function stand(board) {
   const options = controls.orders.map((name) => `<option>${name}</option>`).join("");
   if (step.order.innerHTML !== options) step.order.innerHTML = options;
   step.order.value = walk.order;
-  if (!step.reported.has(controls.visit)) {
-    step.reported = new Set([controls.visit]);
-    step.n = controls.visit;
+  step.asked = false;
+  const key = `${walk.order} ${board.pushes}`;
+  if (!live && (step.key !== key || !step.reported.has(controls.visit))) {
+    Object.assign(step, { key, n: controls.visit, reported: new Set([controls.visit]) });
     play(board, false);
   }
   go(board, step.n, false);
@@ -110,40 +111,34 @@ export function go(board, n, told_ = true) {
 function paint(board) {
   const { step } = board, { walk } = step, { visits, place } = walk;
   const [layers, steps] = board.picture.shape, last = step.n > walk.waves;
-  const looks = new Array(layers * steps).fill("");
-  const look = (i) => (Number.isFinite(walk.shade[i]) ? String(i) : `mark${i}`);
+  const looks = new Array(layers * steps).fill(-1); // the visit that each cell shows, -1 while it is open
   let end = 0;
   while (end < visits.wave.length && visits.wave[end] < step.n) end += 1;
   const pass = end ? visits.number[end - 1] : -1;
   for (let i = 0; i < visits.wave.length; i += 1) {
     const cell = (visits.layer[i]) * steps + visits.step[i];
-    if (i < end) looks[cell] = look(i);
-    else if (visits.number[i] === pass) looks[cell] = "";
+    if (i < end) looks[cell] = i;
+    else if (visits.number[i] === pass) looks[cell] = -1;
     else break;
   }
-  const whole = last ? board.picture.spec.data[0].z : null;
-  const rects = step.squares.children, texts = walk.marks ? layers * steps : 0;
+  const rects = step.squares.children, texts = walk.marks ? layers * steps : 0, of = last ? walk.sum : walk;
   const shade = (value) => step.colours[Math.round(511 * Math.min(1, Math.max(0, (value + walk.W) / (2 * walk.W))))];
   for (let cell = 0; cell < looks.length; cell += 1) {
-    const row = Math.floor(cell / steps), column = cell % steps, rect = rects[cell];
-    const wanted = whole ? `sum${whole[row][column]}` : `${looks[cell]} ${walk.shade[looks[cell]]}`;
-    if (step.looks[cell] === wanted && !texts) continue;
+    const i = last ? (step.never[cell] ? -1 : cell) : looks[cell], value = of.shade[i];
+    const mark = texts && i >= 0 ? of.marks[i] : "", rect = rects[cell];
+    const wanted = `${i} ${value} ${mark}`;
+    if (step.looks[cell] === wanted) continue;
     step.looks[cell] = wanted;
-    const i = looks[cell].replace("mark", "");
-    const done = whole ? Number.isFinite(whole[row][column]) : looks[cell] !== "";
-    const value = whole ? whole[row][column] : walk.shade[i];
-    rect.setAttribute("class", done ? (Number.isFinite(value) ? "rv-done" : "rv-zero")
+    rect.setAttribute("class", i >= 0 ? (Number.isFinite(value) ? "rv-done" : of.high[i] ? "rv-high" : "rv-zero")
       : step.never[cell] ? "rv-never" : "rv-open");
-    rect.style.fill = done && Number.isFinite(value) ? shade(value) : "";
-    if (texts) {
-      const mark = rects[texts + cell];
-      mark.textContent = !whole && done ? walk.marks[i] : "";
-      if (mark.textContent) {
-        mark.setAttribute("x", place.left + (column + 0.5) * place.across);
-        mark.setAttribute("y", place.top + (place.rows - row - 0.5) * place.down);
-        mark.style.fill = walk.inks[i];
-      }
-    }
+    rect.style.fill = i >= 0 && Number.isFinite(value) ? shade(value) : "";
+    if (!texts) continue;
+    const text = rects[texts + cell];
+    text.textContent = mark;
+    if (!mark) continue;
+    text.setAttribute("x", place.left + (cell % steps + 0.5) * place.across);
+    text.setAttribute("y", place.top + (place.rows - Math.floor(cell / steps) - 0.5) * place.down);
+    text.style.fill = of.inks[i];
   }
   const now = [];
   for (let i = 0; i < visits.wave.length; i += 1) if (visits.wave[i] === step.n - 1) now.push(i);
@@ -171,14 +166,14 @@ function report(board, atOnce) {
   const { step } = board, { walk } = step;
   const low = step.n + AHEAD >= walk.first + walk.texts[0].which.length && walk.first + walk.texts[0].which.length <= walk.last;
   const send = () => {
-    if (board.told.controls.visit === step.n && !atOnce) return;
     step.reported.add(step.n);
+    if (board.told.controls.visit === step.n && !atOnce) return;
     board.say("stage", ["visit", step.n]);
   };
   clearTimeout(step.resting);
-  if (atOnce || (low && !step.asked)) {
+  if (atOnce || low) {
+    if (!step.asked) send();
     step.asked = true;
-    send();
   } else step.resting = setTimeout(send, REST);
 }
 

@@ -11,7 +11,8 @@ from ..figures import flow_spec
 from ..formulas import cell
 from ..handout import Page, web_page
 from ..links import mend, to_link
-from ..talk import LONGEST_TITLE, MOST, Entry, from_talk, to_talk
+from ..talk import LONGEST_TITLE, MOST, Entry, from_talk, refuse_large, to_talk
+from ..values import named
 from . import board, state
 from .picture import computed, outlined
 
@@ -67,9 +68,10 @@ def show(at):
 
 
 def add(experiment, title):
-    entries = talk()
-    if len(entries) < MOST:
-        keep((*entries, Entry((title.strip() or "Untitled")[:LONGEST_TITLE], replace(experiment, lecture=""))), len(entries))
+    """Put a picture at the end of the talk. Raises ValueError with a sentence if it has no room for it."""
+    entries = (*talk(), Entry(named(title.strip() or "Untitled"), replace(experiment, lecture="")))
+    refuse_large(entries)
+    keep(entries[:MOST], min(len(entries), MOST) - 1)
 
 
 def move(i, by):
@@ -89,8 +91,12 @@ def menu(experiment, title):
             said = st.text_input("Title of this picture", placeholder=title, max_chars=LONGEST_TITLE)
             added = st.form_submit_button("Add to talk", disabled=len(entries) >= MOST)
     if added:
-        add(experiment, said or title)
-        st.rerun()
+        try:
+            add(experiment, said or title)
+        except ValueError as reason:
+            st.text(f"{str(reason).capitalize()}.")
+        else:
+            st.rerun()
     for i, entry in enumerate(entries):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(f"{i + 1}. {entry.title}", width="stretch")

@@ -24,7 +24,7 @@ export function furnish(board) {
   if (sweeping) {
     parts.push(`<span>Sweep</span>`);
     if (!lecture) parts.push(`<select data-do="dial" aria-label="Dial to sweep">${options(controls.dials, controls.dial.name)}</select>`);
-    parts.push(`<output></output>`, button("pause", sweeping.paused ? "Go on" : "Pause"),
+    parts.push(lecture ? "" : "<output></output>", button("pause", sweeping.paused ? "Go on" : "Pause"),
       `<select data-do="speed" aria-label="Speed of the sweep">${options(Object.keys(SPEEDS).map((s) => [s, s]), sweeping.speed)}</select>`,
       button("stop", "Stop"));
   } else {
@@ -44,7 +44,7 @@ export function furnish(board) {
     parts.unshift(`<span class="rv-talk">${at === null ? `a talk of ${count}` : `${at + 1} of ${count}: ${escaped(title)}`}</span>`);
   }
   swap(board.tools, parts.join(""));
-  if (sweeping) board.tools.querySelector("output").textContent = sweeping.words;
+  if (sweeping && !lecture) board.tools.querySelector("output").textContent = sweeping.words;
   lay(board, lecture);
 }
 
@@ -93,7 +93,7 @@ function show(board, dial, value) {
     board.dialing.querySelector("input").value = value;
   }
   if (!board.sweep) return;
-  board.sweep.words = `${dial.label} ${words}`;
+  board.sweep.words = words;
   const output = board.tools.querySelector("output");
   if (output) output.textContent = board.sweep.words;
   const slider = document.querySelector(`[class*="st-key-w_${dial.name}"] input[type=range]`);
@@ -135,11 +135,12 @@ function sweep(board) {
   requestAnimationFrame(move);
 }
 
-export function stop(board) {
+// End the sweep where it is; `drop` if another picture is asked for in the same moment.
+export function stop(board, drop = false) {
   const { sweep } = board;
   if (!sweep) return;
   board.sweep = null;
-  if (sweep.shown !== undefined) turned(board, sweep.dial, sweep.shown);
+  if (!drop && sweep.shown !== undefined) turned(board, sweep.dial, sweep.shown);
   furnish(board);
 }
 
@@ -151,7 +152,7 @@ function hold(board) {
   if (board.told.controls.held) link.delete("held");
   else link.set("held", `?${recipe}`);
   board.told = { ...board.told, link: link.toString() };
-  if (board.live) board.live.start = `?${link}\n${board.picture.view}`; // the hand goes on with it
+  if (board.live) board.live.start = `${link}\n${board.picture.view}`; // the hand goes on with it
 }
 
 function keys(board) {
@@ -177,6 +178,7 @@ const ACTIONS = {
 
 const TYPED = 'input:not([type=range]):not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable=true], '
   + '[role=dialog], [role=listbox], [role=grid], dialog, .stDataFrame, [data-testid=stDataFrame]';
+const STRIP = /^(Tab|Enter|Shift| |h|H)$/; // keys that work the strip of a sweep, or hold a curve beside it
 const OWN = /^(Arrow|Home|End|Page)/; // keys that a slider takes for itself
 
 // What a key does; true if it is used up.
@@ -185,14 +187,16 @@ export function key(board, event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.(TYPED)) return false;
   const talk = controls.talk && { PageDown: 1, PageUp: -1 }[event.key];
   if (talk) {
-    stop(board);
+    stop(board, true);
     board.say("talk", [talk]);
     return true;
   }
   const sweeping = Boolean(board.sweep);
-  if (sweeping && !board.tools.contains(event.target)) stop(board);
+  const digit = controls.lecture && /^[1-9]$/.test(event.key);
+  if (sweeping && !(board.tools.contains(event.target) && STRIP.test(event.key))) stop(board, digit);
   if (event.target.type === "range" && OWN.test(event.key)) return false;
-  if (walking && event.key in steps.KEYS && !(event.key === " " && event.target.closest?.("button, [role=radio]"))) {
+  const elsewhere = event.target !== document.body && !board.root.contains(event.target);
+  if (walking && !elsewhere && event.key in steps.KEYS && !(event.key === " " && event.target.closest("button"))) {
     return steps.act(board, steps.KEYS[event.key]);
   }
   if (event.key === "Escape") {
@@ -207,7 +211,7 @@ export function key(board, event) {
   const name = { s: walking ? "leave" : "step", h: walking ? null : "hold", l: "lecture", f: controls.lecture ? "full" : null }[
     event.key.toLowerCase()];
   if (name) return ACTIONS[name](board), true;
-  if (controls.lecture && /^[1-9]$/.test(event.key)) {
+  if (digit) {
     const example = controls.examples[Number(event.key) - 1];
     if (example) board.say("example", [example]);
     return true;
@@ -245,7 +249,8 @@ export function listen(board) {
     if (name) board.say("example", [name]);
   });
   const other = (event) => {
-    if (board.sweep && !board.tools.contains(event.target)) stop(board);
+    const example = event.target.closest?.(".rv-examples, [class*=st-key-example_]");
+    if (board.sweep && !board.tools.contains(event.target)) stop(board, Boolean(example));
   };
   for (const name of ["pointerdown", "wheel"]) document.addEventListener(name, other, true);
   return () => {

@@ -1,6 +1,7 @@
 """What the board needs to step through a backward pass by itself: the stage, every visit's shade, the texts of some waves."""
 
 import re
+from dataclasses import asdict
 from html import escape
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..formulas import NOTATIONS, cell, to_html
 from ..handout import line
 from .furniture import furniture, texts
 
-CHUNK = 256  # positions whose texts are sent at once
+CHUNK = 128  # the texts of three times as many positions are sent at once: those around the one on show
 ROOM = 420  # px that the grid may be high on the page
 ROOMY = 20  # px of a column from which the arrows of several cells at once do not hide each other
 NUMBER = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)")
@@ -25,14 +26,14 @@ def walking(drawn, experiment, view, only=False):
     stage = step.stage(walk, reading, b)
     last = positions(walk) - 1
     visit = min(experiment.visit, last)
-    first = visit if only else CHUNK * (visit // CHUNK)
-    shown = range(first, min(first + (1 if only else CHUNK), last + 1))
+    first = visit if only else CHUNK * max(0, visit // CHUNK - 1)
+    shown = range(first, min(first + (1 if only else 3 * CHUNK), last + 1))
     made = [position(n, drawn, experiment.notation, b) for n in shown]
     return {
         "order": walk.order, "waves": walk.waves, "passes": len(walk.flows), "last": last, "place": stage.place,
         "stops": stage.stops, "W": stage.W, "height": stage.height, "furniture": furniture(stage.meta), "first": first,
         "visits": {name: getattr(walk, name).astype(np.float32) for name in ("wave", "number", "layer", "step")},
-        "shade": stage.shade, "marks": stage.marks, "inks": stage.inks,
+        **asdict(stage.visits), "sum": stage.sum and asdict(stage.sum),
         "texts": [woven(column) for column in zip(*made, strict=True)],
     }
 
