@@ -76,7 +76,7 @@ export function follow(turn) {
   };
   const key = (event) => {
     const input = event.target;
-    if (input.type === "range") hold(input, performance.now() + 300);
+    if (input.type === "range" && !down()) hold(input, performance.now() + 300);
     const field = input.type === "number" && /^Arrow(Up|Down)$/.test(event.key) && fieldOf(input);
     if (NUMBERS.includes(field)) setTimeout(() => turn(`${field}=${field === "hand" ? weightsByHand() : input.value}`));
   };
@@ -134,7 +134,10 @@ export function overtaken(board, picture) {
   const { live } = board;
   if (!live) return false;
   clearTimeout(live.waiting);
-  if (picture.rev === live.rev) return false;
+  if (picture.rev === live.rev) {
+    if (!down() && !board.lane.busy && !board.lane.next) over(board);
+    return false;
+  }
   const rest = down() ? SETTLE : live.moved + SETTLE - performance.now();
   if (rest > 0 && picture.told.pushes === board.pushes) {
     live.waiting = setTimeout(() => board.show(picture), rest);
