@@ -200,6 +200,36 @@ def test_without_a_lane_the_picture_comes_with_the_release(visit):
     assert same_grid(page, Experiment(g=float(value)))
 
 
+LATE = """
+  const Plain = window.WebSocket;
+  window.WebSocket = class extends Plain {
+    set onmessage(heard) {
+      super.onmessage = this.url.includes("rnnviz") ? (event) => setTimeout(heard, %d, event) : heard;
+    }
+  };
+"""
+
+
+@pytest.mark.parametrize("delay", [120, 300])
+def test_answers_that_come_late_are_forgotten_with_the_hand_they_were_for(visit, delay):
+    page = visit(init=LATE % delay)
+    x, y = take(page, "g")
+    for way in (10, 20, 30, 40):
+        page.mouse.move(x + way, y)
+    page.mouse.up()
+    page.wait_for_timeout(2 * delay)
+    example(page, "Exploding")
+    page.wait_for_timeout(3 * delay)
+    assert same_grid(page, EXAMPLES["Exploding"])
+    assert from_link(query(page))[0] == EXAMPLES["Exploding"]
+    page.go_back()
+    page.wait_for_function(f"() => !({LINK})().includes('relu')")
+    drawn(page)
+    page.wait_for_timeout(3 * delay)
+    assert float(live_value(page, "g")) == from_link(link(page))[0].g
+    assert same_grid(page, from_link(link(page))[0])
+
+
 # Hold and sweep.
 
 
@@ -396,6 +426,34 @@ def test_twelve_layers_by_a_hundred_steps_are_walked_to_the_end(visit):
       next();
     })""")
     assert page.locator(".rv-squares .rv-done").count() == 1200
+
+
+def test_a_walk_plays_on_past_the_texts_that_were_sent_first(visit):
+    page = visit("?walk=by+step&depth=3&width=2&T=150&visit=370", wait=False)
+    page.wait_for_selector(".rv-board[data-step='370']")
+    page.locator("[data-step=speed]").select_option("fast")
+    page.locator("[data-step=play]").click()
+    page.wait_for_function("() => Number(document.querySelector('.rv-board').dataset.step) === 450")
+    expect(page.locator("[data-step=play] span")).to_have_text("Play")
+    page.locator(".rv-figure").focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector(".rv-board[data-step='0']")
+    assert page.locator(".rv-squares .rv-done").count() == 0
+
+
+def test_another_order_or_example_begins_the_walk_anew_and_back_returns_to_where_it_was(visit):
+    page = visit("?walk=by+step", wait=False)
+    page.wait_for_selector(".rv-board[data-step='0']")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => location.search.includes('visit=5')")
+    page.locator("[data-step=order]").select_option("by layer")
+    page.wait_for_selector(".rv-board[data-step='0']")
+    page.locator(".rv-figure").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("radio", name="Edge", exact=True).click()
+    page.wait_for_function("() => document.querySelector('.rv-board').dataset.step === '0'")
+    page.wait_for_function("() => location.search.includes('sine')")
 
 
 # Lecture mode.
