@@ -114,10 +114,7 @@ def main(clients, seconds, rude):
     core = core_time()
     server = Server(ROOT / "app.py", ROOT)
     try:
-        if os.cpu_count() > 1:
-            for thread in os.listdir(f"/proc/{server.process.pid}/task"):
-                os.sched_setaffinity(int(thread), {0})
-            os.sched_setaffinity(0, {1})
+        server.apart()
         asyncio.run(bench(server, clients, seconds, rude, core))
     finally:
         server.stop()

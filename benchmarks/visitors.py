@@ -9,7 +9,6 @@ for an answer that is late counts, to the end of the script's run. Nothing is dr
 
 import argparse
 import asyncio
-import os
 import random
 import statistics
 import time
@@ -152,10 +151,7 @@ async def bench(server, n, seconds, heavy):
 def main(n, seconds, heavy):
     server = Server(ROOT / "app.py", ROOT)
     try:
-        if os.cpu_count() > 1:
-            for thread in os.listdir(f"/proc/{server.process.pid}/task"):
-                os.sched_setaffinity(int(thread), {0})
-            os.sched_setaffinity(0, {1})
+        server.apart()
         asyncio.run(bench(server, n, seconds, heavy))
     finally:
         server.stop()
