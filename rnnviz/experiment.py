@@ -341,13 +341,15 @@ def misfits(experiment):
 def cost(experiment):
     """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every step and every
     column that passes visit there; and once a step 3000 for each layer and 60 for each number of the sequence."""
-    n_in, n_out = ends(experiment)
+    e = experiment
+    n_in, n_out = ends(e)
     size, below = 0, n_in
-    for n, _, recurrent in experiment.stack:
+    for n, _, recurrent in e.stack:
         size += n * below + (n * n if recurrent else 0) + 20 * n
         below = n
-    size += below * n_out if experiment.readout == "linear" else 0
-    return experiment.T * (size * experiment.windows.merged().lanes() + 3000 * len(experiment.stack) + 60 * (n_in + n_out))
+    size += below * n_out if e.readout == "linear" else 0
+    lanes = e.windows.merged().lanes() if e.cut else 1
+    return e.T * (size * lanes + 3000 * len(e.stack) + 60 * (n_in + n_out))
 
 
 def longest(experiment):

@@ -208,8 +208,10 @@ def read(run, quantity="delta", checkpoint=nothing):
         log_ratio = np.full_like(size, -np.inf)
     one_loss = int((scored & described["seen"]).sum()) == 1
     bounded = top.recurrent and described["max_slope"] is not None and one_loss
+    single = 1 in network.widths
+    none = freeze(np.full(size.shape, np.nan))
     value = {
-        name: _rows(_only_unit, arrays)
+        name: _rows(_only_unit, arrays) if single else none
         for name, arrays in (("delta", backward.delta), ("grad_h", backward.grad_h),
                              ("space", backward.from_space), ("time", backward.from_time), ("slope", backward.slopes))
     }
