@@ -52,8 +52,8 @@ def dragged(page, runs, seconds):
     page.mouse.down()
     before, start, moves = len(runs), time.perf_counter(), 0
     while (now := time.perf_counter() - start) < seconds:
-        place = abs((0.3 * now + 0.3) % 2 - 1)
-        page.mouse.move(box["x"] + box["width"] * (0.15 + 0.35 * place), y)
+        place = abs((0.8 * now + 0.3) % 2 - 1)  # quick enough for a new value at every move
+        page.mouse.move(box["x"] + box["width"] * (0.1 + 0.8 * place), y)
         moves += 1
         time.sleep(max(0, start + moves / 60 - time.perf_counter()))
     taken, during = time.perf_counter() - start, len(runs) - before

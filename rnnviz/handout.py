@@ -34,7 +34,9 @@ h1 { font-size: 16px; font-weight: 600; color: #434C59; margin: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 1rem; color: #434C59; font-size: 14px; }
 dt, dd { margin: 0; overflow-wrap: anywhere; } a { color: inherit; overflow-wrap: anywhere; font-size: 14px; }
 @page { size: A4 landscape; margin: 10mm; }
-@media print { body { margin: 0; padding: 0; max-width: none; print-color-adjust: exact; } .plot { zoom: 0.92; } }
+.more { display: flex; flex-wrap: wrap; gap: 0 3rem; justify-content: space-between; align-items: flex-start; }
+@media print { body { margin: 0; padding: 0; max-width: none; print-color-adjust: exact; } .plot { zoom: 0.88; }
+  section, .rv-consequence { margin: 0; } .rv-lead { font-size: 22px; line-height: 28px; } dl { font-size: 11px; } }
 """
 
 
@@ -69,7 +71,7 @@ def section(n, page):
             f'<div class="plot" id="plot{n}" role="img" aria-label="{escape(page.sentence.text)}"></div>'
             f"<script>(() => {{ const f = {figure}; Plotly.newPlot('plot{n}', f.data, f.layout, "
             "{displayModeBar: false, responsive: false}); })();</script>"
-            f"{equation}<dl>{settings(page.experiment)}</dl>{link}</section>")
+            f'<div class="more"><div>{equation}{link}</div><dl>{settings(page.experiment)}</dl></div></section>')
 
 
 def line(parts):

@@ -299,6 +299,27 @@ def test_a_sweep_moves_the_dial_by_itself_pauses_and_ends_at_any_key(visit):
     assert same_grid(page, from_link(link(page))[0])
 
 
+def test_a_sweep_in_a_lecture_shows_its_value_and_goes_on_with_another_dial(visit):
+    page = visit("?lecture=1", viewport=BIG, wait=False)
+    page.wait_for_selector(".rv-lecture[data-rev]")
+    page.get_by_role("button", name="Sweep").click()
+    page.wait_for_function("() => Number(document.querySelector('.rv-dialing output').textContent) > 0.9")
+    shown = page.evaluate("""() => new Promise((done) => {
+      const seen = [], look = () => {
+        seen.push(Number(document.querySelector(".rv-dialing output").textContent));
+        if (seen.length < 40) requestAnimationFrame(look);
+        else done(seen);
+      };
+      look();
+    })""")
+    assert shown == sorted(shown), "the dial jumps back"
+    page.get_by_role("combobox", name="Dial").select_option("T")
+    page.wait_for_function(f"() => Number(new URLSearchParams(({LINK})()).get('T')) > 32")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sweep")).to_be_visible()
+    assert page.locator(".rv-lecture").count() == 1, "the first Escape only ends the sweep"
+
+
 # Step.
 
 
@@ -501,7 +522,7 @@ def test_a_lecture_is_light_unless_it_is_to_be_dark_whatever_the_browser_likes(v
     wanted = THEMES["dark" if lecture == "dark" else "light"].page
     rgb = tuple(int(wanted[i:i + 2], 16) for i in (1, 3, 5))
     assert page.locator(".rv-lecture").evaluate("(n) => getComputedStyle(n).backgroundColor") == f"rgb{rgb}"
-    page.get_by_role("button", name="Light" if lecture == "dark" else "Dark", exact=True).click()
+    page.keyboard.press("d")
     page.wait_for_function("(old) => getComputedStyle(document.querySelector('.rv-lecture')).backgroundColor !== old",
                            arg=f"rgb{rgb}")
 
@@ -533,6 +554,7 @@ def test_the_lecturers_dial_is_chosen_and_turns_the_picture(visit):
     page.wait_for_selector(".rv-lecture[data-rev]")
     page.get_by_role("combobox", name="Dial").select_option("T")
     page.wait_for_function("() => location.search.includes('dial=T')")
+    assert page.evaluate("document.activeElement.className") == "rv-figure", "the keys are the page's again"
     dial = page.locator(".rv-dialing input")
     dial.focus()
     for _ in range(5):
@@ -631,8 +653,13 @@ def test_a_talk_is_made_saved_opened_in_another_browser_and_walked_through(speak
     expect(page.locator(".rv-talk")).to_have_text("2 of 2: Shut")
     drawn(page)
     assert same_grid(page, EXAMPLES["Dead ReLU"])
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageDown")
     page.keyboard.press("l")
     page.wait_for_selector(".rv-lecture")
+    expect(page.locator(".rv-talk")).to_have_text("2 of 2: Shut")
     page.keyboard.press("PageUp")
     expect(page.locator(".rv-talk")).to_have_text("1 of 2: Nearly the edge")
     assert "lecture=1" in link(page), "the lecture goes on with the next picture"

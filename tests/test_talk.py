@@ -174,7 +174,7 @@ def test_lecture_dial_walk_and_visit_are_set_by_the_board_and_stand_in_the_link(
     {"stage": ["g", 1.1, 1]}, {"stage": ["lecture", "purple", 1]}, {"stage": ["visit", -1, 1]}, {"stage": 5}, {"stage": []},
     {"stage": [["g"], 1]}, {"turn": ["g", "99", 1]}, {"turn": ["nonsense", "1", 1]}, {"turn": ["g", 5, 1]}, {"turn": None},
     {"hold": [5, 1]}, {"hold": ["g=99", 1]}, {"hold": []}, {"example": ["nobody", 1]}, {"example": [["a"], 1]},
-    {"talk": [7, 1]}, {"talk": [1, 1]}, {"talk": [1.0, 1]}, {"room": [1, 1]}, {"room": "big"}, {"leave": [99, -3, 1]},
+    {"talk": [7, 1]}, {"talk": [-1, 1]}, {"talk": [1.0, 1]}, {"room": [1, 1]}, {"room": "big"}, {"leave": [99, -3, 1]},
 ])
 def test_a_nonsensical_report_of_the_boards_controls_changes_nothing(told):
     page = visit("g=0.9")
@@ -190,12 +190,16 @@ def test_an_example_keeps_the_lecture_its_dial_and_its_held_curve():
     assert picture(page)["controls"]["example"] == "Dead ReLU"
 
 
-def test_page_keys_walk_through_a_talk_and_stop_at_its_ends():
+def test_a_talk_is_walked_through_and_its_place_follows_the_picture():
     entries = tuple(Entry(name, EXAMPLES[name]) for name in ("Edge", "Dead ReLU"))
     page = visit(talk=entries, talk_at=None)
     said = []
-    for n, way in enumerate((1, 1, 1, -1, -1)):
-        page = report(page, talk=[way, n])
-        said.append(picture(page)["controls"]["talk"][0])
-        assert picture(page)["link"] == to_link(entries[said[-1]].experiment)
-    assert said == [0, 1, 1, 0, 0]
+    for n, at in enumerate((0, 1, 1, 0)):
+        page = report(page, talk=[at, n])
+        said.append(picture(page)["controls"]["talk"])
+        assert picture(page)["link"] == to_link(entries[said[-1][0]].experiment)
+    assert said == [[0, 2, "Edge"], [1, 2, "Dead ReLU"], [1, 2, "Dead ReLU"], [0, 2, "Edge"]]
+    page = report(page, turn=["g", "0.5", 9])
+    assert picture(page)["controls"]["talk"] == [0, 2, ""], "another picture is not called by the talk's title"
+    page = report(page, example=["Dead ReLU", 10])
+    assert picture(page)["controls"]["talk"] == [1, 2, "Dead ReLU"]

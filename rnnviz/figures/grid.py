@@ -208,7 +208,7 @@ def draw_cell(b):
         left = (column + 0.5) * col > 0.2 * b.plot
         cell_label(b, x, y, f"{name} {escape(percent(above))}", ink, xanchor="right" if left else "left",
                         xshift=(-1 if left else 1) * (col / 2 + 8 if top else 14),
-                        yshift=row * 0.3 if top else max(row * 0.8, tip + 14))
+                        yshift=row * 0.3 if top else row / 2 if big else max(row * 0.8, tip + 14))
     if future > 0:
         tip = col / 2 - 6 if big else min(4.0, col / 4)
         arrow(b, x, y, theme.time, future, tip, tip + 40, up=False)
@@ -217,7 +217,7 @@ def draw_cell(b):
         if past:
             cell_label(b, x, y, text, theme.time, xanchor="right", xshift=-(col / 2 + 8), yshift=0)
         elif big:
-            cell_label(b, x, y, text, theme.time, xanchor="left", xshift=col / 2 + 4, yshift=-18)
+            cell_label(b, x, y, text, theme.time, xanchor="left", xshift=col / 2 + 4, yshift=-min(row / 2 - 6, 24))
         else:
             cell_label(b, x, y, text, theme.time, xanchor="left", xshift=tip + 46, yshift=0)
 

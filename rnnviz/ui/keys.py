@@ -24,6 +24,7 @@ KEYS = {
         ("S", "step through the backward pass"),
         ("H", "hold the curve in grey; again: let it go"),
         ("Page Up, Page Down", "previous and next picture of a talk"),
+        ("D", "dark, for a darkened room; again: light"),
         ("F", "full screen"),
         ("L, Esc", "back to the page"),
         ("?", "these keys"),

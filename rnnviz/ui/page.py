@@ -167,12 +167,11 @@ def controls_of(experiment):
     """What the board's own controls show."""
     found = dials(experiment)
     chosen = next((dial for dial in found if dial.name == experiment.dial), found[0])
-    talk, at = st.session_state.get("talk", ()), st.session_state.get("talk_at")
     return {
         "dials": [[dial.name, dial.label] for dial in found], "dial": asdict(chosen), "examples": list(EXAMPLES),
         "example": example_of(experiment), "lecture": experiment.lecture, "held": bool(experiment.held),
         "walk": experiment.walk, "visit": experiment.visit, "orders": CONTROLS["walk"]["choices"][1:],
-        "talk": [at, len(talk), "" if at is None else talk[at].title] if talk else None,
+        "talk": talking.place(experiment),
     }
 
 

@@ -119,10 +119,11 @@ def on_example():
 
 
 def on_talk():
-    """The picture of the talk that follows (1) or comes before (-1)."""
+    """The picture of the talk at a place, from 0."""
     value = reported("talk")
-    if isinstance(value, (list, tuple)) and value and type(value[0]) is int and value[0] in (1, -1):
-        talking.turn(value[0])
+    at = value[0] if isinstance(value, (list, tuple)) and value else None
+    if type(at) is int and 0 <= at < len(talking.talk()):
+        talking.show(at)
         st.session_state.redraw = True
 
 

@@ -44,9 +44,14 @@ export function build(board) {
     act(board, name);
     if (event.detail) board.figure.focus({ preventScroll: true }); // after a click of a mouse the keys are the walk's again
   });
-  board.step.order.addEventListener("change", () => board.say("stage", ["walk", board.step.order.value]));
+  const chosen = () => board.figure.focus({ preventScroll: true }); // the keys are the walk's again
+  board.step.order.addEventListener("change", () => {
+    board.say("stage", ["walk", board.step.order.value]);
+    chosen();
+  });
   board.step.speed.addEventListener("change", () => {
     if (board.step.playing) play(board, true);
+    chosen();
   });
 }
 

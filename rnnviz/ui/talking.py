@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ..bptt import nothing
+from .. import sentences
 from ..experiment import BUDGET, cost
 from ..figures import flow_spec
 from ..formulas import cell
@@ -51,11 +51,16 @@ def take_back():
         keep(entries, at if isinstance(at, int) and 0 <= at < len(entries) else None)
 
 
-def turn(by):
-    """Show the picture of the talk that is `by` further on; from outside the talk, the first or the last."""
+def place(experiment):
+    """[at, count, title] of the talk for the board, None where there is none: `at` follows the picture on show if it is one of
+    the talk's, and the title is empty if it is not the one there any more."""
     entries, at = talk(), st.session_state.get("talk_at")
-    if entries:
-        show(max(0, min(len(entries) - 1, (0 if by > 0 else len(entries) - 1) if at is None else at + by)))
+    if not entries:
+        return None
+    here = [i for i, entry in enumerate(entries) if entry.experiment.recipe == experiment.recipe]
+    if here and at not in here:
+        at = st.session_state.talk_at = here[0]
+    return [at, len(entries), entries[at].title if at in here else ""]
 
 
 def show(at):
@@ -76,11 +81,12 @@ def add(experiment, title):
 
 def move(i, by):
     """Move an entry up or down; by 0 takes it out."""
-    entries = list(talk())
+    entries, at = list(talk()), st.session_state.get("talk_at")
+    shown = None if at is None else entries[at]
     entry = entries.pop(i)
     if by:
         entries.insert(i + by, entry)
-    keep(entries)
+    keep(entries, next((n for n, other in enumerate(entries) if other is shown), None))
 
 
 def menu(experiment, title):
@@ -124,13 +130,17 @@ def handout(entries, base):
     return web_page([page_of(entry.title, entry.experiment, base) for entry in entries])
 
 
-def page_of(title, experiment, base, checkpoint=nothing):
-    """A hand-out's Page of an experiment."""
-    made = computed(replace(experiment, walk=""), checkpoint)
-    chosen = outlined(experiment, made.reading)
+def page_of(title, experiment, base):
+    """A hand-out's Page of an experiment; of a walk, the cell that it has come to."""
+    made = computed(experiment)
+    chosen, sentence = outlined(experiment, made.reading), made.sentence
+    if made.walk and 0 < experiment.visit <= made.walk.waves:
+        visit = made.walk.at(experiment.visit - 1)[-1]
+        chosen = int(made.walk.layer[visit]), int(made.walk.step[visit])
+        sentence = sentences.wave(made.walk, experiment.visit - 1)
     spec = flow_spec(made.reading, cell=chosen, theme="light", decades=experiment.decades, opened=made.opened)
     equation = None if chosen is None else cell(made.reading, *chosen, notation=experiment.notation)
-    return Page(title, spec, made.sentence, equation, experiment, "?".join(filter(None, (base, to_link(experiment)))))
+    return Page(title, spec, sentence, equation, experiment, "?".join(filter(None, (base, to_link(experiment)))))
 
 
 def address():

@@ -34,18 +34,23 @@ export function furnish(board) {
         controls.held ? "The held curve goes" : "The curve of now stays, in grey, while a dial moves on"}"`),
       button("sweep", "Sweep", "", ' title="A dial moves back and forth by itself"'));
     }
-    if (lecture) parts.push(button("theme", lecture === "dark" ? "Light" : "Dark"), button("full", "Full screen", "F"));
-    else parts.push(button("lecture", "Lecture", "L"));
+    if (!lecture) parts.push(button("lecture", "Lecture", "L"));
     parts.push(button("keys", "?", "", ' aria-label="Keys"'));
     if (lecture) parts.push(button("lecture", "Leave", "Esc"));
   }
   if (controls.talk) {
     const [at, count, title] = controls.talk;
-    parts.unshift(`<span class="rv-talk">${at === null ? `a talk of ${count}` : `${at + 1} of ${count}: ${escaped(title)}`}</span>`);
+    if (board.talkAt === at) board.talkAt = null;
+    parts.unshift(`<span class="rv-talk">${at === null ? `a talk of ${count}` : `${at + 1} of ${count}${
+      title ? `: ${escaped(title)}` : ""}`}</span>`);
   }
   swap(board.tools, parts.join(""));
   if (sweeping && !lecture) board.tools.querySelector("output").textContent = sweeping.words;
   lay(board, lecture);
+  if (board.sweeps && board.sweeps === controls.dial.name) {
+    board.sweeps = null;
+    sweep(board);
+  }
 }
 
 function swap(node, html) {
@@ -78,9 +83,9 @@ function lay(board, lecture) {
   swap(board.dialing, `<select data-do="dial" aria-label="Dial">${options(controls.dials, dial.name)}</select><output></output>
     <input type="range" aria-label="${escaped(dial.label)}" min="${dial.low}" max="${dial.high}" step="${dial.step}">`);
   const input = board.dialing.querySelector("input");
-  if (document.activeElement !== input || board.shownDial !== dial.value) input.value = dial.value;
+  if (!board.sweep && (document.activeElement !== input || board.shownDial !== dial.value)) input.value = dial.value;
   board.shownDial = dial.value;
-  show(board, dial, Number(input.value));
+  show(board, dial, board.sweep ? board.sweep.shown ?? board.sweep.value : Number(input.value));
 }
 
 const places = (dial) => (dial.step < 1 ? 2 : 0);
@@ -188,7 +193,9 @@ export function key(board, event) {
   const talk = controls.talk && { PageDown: 1, PageUp: -1 }[event.key];
   if (talk) {
     stop(board, true);
-    board.say("talk", [talk]);
+    const [at, count] = controls.talk, here = board.talkAt ?? at;
+    board.talkAt = Math.max(0, Math.min(count - 1, here === null ? (talk > 0 ? 0 : count - 1) : here + talk));
+    board.say("talk", [board.talkAt]); // the place itself, so that quick presses all count
     return true;
   }
   const sweeping = Boolean(board.sweep);
@@ -208,7 +215,7 @@ export function key(board, event) {
   }
   if (event.key === "?") return keys(board), true;
   if (event.shiftKey) return false;
-  const name = { s: walking ? "leave" : "step", h: walking ? null : "hold", l: "lecture", f: controls.lecture ? "full" : null }[
+  const name = { s: walking ? "leave" : "step", h: walking ? null : "hold", l: "lecture", f: controls.lecture ? "full" : null, d: controls.lecture ? "theme" : null }[
     event.key.toLowerCase()];
   if (name) return ACTIONS[name](board), true;
   if (digit) {
@@ -228,8 +235,10 @@ export function listen(board) {
     const { target } = event, name = target.dataset.do;
     if (name === "speed") board.sweep.speed = target.value;
     if (name === "dial") {
+      board.sweeps = board.sweep ? target.value : null; // the sweep goes on with it
       stop(board);
       board.say("stage", ["dial", target.value]);
+      board.figure.focus({ preventScroll: true }); // the keys are the page's again
     }
   };
   board.tools.addEventListener("click", clicked);
