@@ -259,8 +259,7 @@ def test_a_held_curve_stays_while_a_dial_moves_on_travels_in_the_link_and_goes_a
     assert "held" not in query(page)
 
 
-def test_a_curve_can_be_held_in_the_middle_of_a_drag(visit):
-    page = visit()
+def test_a_curve_can_be_held_in_the_middle_of_a_drag(page):
     x, y = take(page, "g")
     pull(page, x, y, 20)
     caught_up(page, "g")
@@ -274,10 +273,11 @@ def test_a_curve_can_be_held_in_the_middle_of_a_drag(visit):
     page.mouse.up()
     page.wait_for_function("() => !document.querySelector('.rv-board').board.live")
     assert "held" in traces(page)
+    act(page, lambda: page.keyboard.press("h"))
+    assert "held" not in traces(page)
 
 
-def test_a_sweep_moves_the_dial_by_itself_pauses_and_ends_at_any_key(visit):
-    page = visit()
+def test_a_sweep_moves_the_dial_by_itself_pauses_and_ends_at_any_key(page):
     page.get_by_role("button", name="Sweep").click()
     page.wait_for_function(f"() => Number(new URLSearchParams(({LINK})()).get('g')) > 0.9")
     assert float(live_value(page, "g")) > 0.85, "the slider in the sidebar goes along"
@@ -333,8 +333,7 @@ def shades(page):
       document.querySelectorAll('.rv-squares .' + name).length)""")
 
 
-def test_step_starts_with_the_loss_alone_and_fills_cell_by_cell_with_its_sentence_and_equation(visit):
-    page = visit()
+def test_step_starts_with_the_loss_alone_and_fills_cell_by_cell_with_its_sentence_and_equation(page):
     page.keyboard.press("s")
     page.wait_for_selector(".rv-board[data-step='0']")
     assert shades(page) == [0, 90]
@@ -499,20 +498,30 @@ SMALLEST = """() => {
 }"""
 
 
-@pytest.mark.parametrize("query_", ["lecture=1", "lecture=1&walk=by+step&visit=9", "lecture=dark&cut=1&score=every+step",
-                                    "lecture=1&depth=2&width=1&init=by+hand&T=6&readout=none&task=sine"])
-def test_a_lecture_can_be_read_from_row_twenty_and_fits_the_screen(visit, query_):
+@pytest.mark.parametrize(("query_", "mode"), [
+    ("lecture=1", "lecture"), ("lecture=1&walk=by+step&visit=9", "step"), ("lecture=dark&cut=1&score=every+step", "lecture"),
+    ("lecture=1&depth=2&width=1&init=by+hand&T=6&readout=none&task=sine", "lecture"),
+    ("lecture=1&walk=by+diagonal&visit=5", "step"), ("walk=by+step&visit=20", "step"), ("", "page"),
+])
+def test_a_mode_passes_the_checker_shows_its_keys_and_a_lecture_can_be_read_from_row_twenty(visit, query_, mode):
     page = visit("?" + query_, wait=False, viewport=BIG)
-    page.wait_for_selector(".rv-lecture[data-rev]")
-    page.wait_for_timeout(700)
-    found = page.evaluate(SMALLEST)
-    assert len(found) > 20
-    small = [(size, text) for size, text, *_ in found if size < 23]
-    assert small == []
-    out = [(text, bottom, right) for _, text, bottom, right in found if bottom > 1080 or right > 1920]
-    assert out == []
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight && scrollY === 0")
-    assert not page.locator("[data-testid=stSidebar]").is_visible()
+    page.wait_for_selector(".rv-board[data-rev]")
+    page.wait_for_timeout(600)
+    if "lecture" in query_:
+        found = page.evaluate(SMALLEST)
+        assert len(found) > 20
+        assert [(size, text) for size, text, *_ in found if size < 23] == []
+        assert [(text, bottom, right) for _, text, bottom, right in found if bottom > 1080 or right > 1920] == []
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight && scrollY === 0")
+        assert not page.locator("[data-testid=stSidebar]").is_visible()
+    assert complaints(page, {"include": [[".rv-board"]]}) == []
+    page.keyboard.press("?")
+    rows = page.locator("dialog[open] tr")
+    assert [tuple(row.locator("th, td").all_inner_texts()) for row in rows.all()] == list(KEYS[mode])
+    assert complaints(page, {"include": [[".rv-keys"]]}) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert page.locator(".rv-board").evaluate("(n) => n.classList.contains('rv-lecture')") == ("lecture" in query_)
 
 
 @pytest.mark.parametrize(("lecture", "scheme"), [("1", "dark"), ("dark", "light")])
@@ -579,29 +588,6 @@ def test_a_click_on_a_cell_is_right_where_the_picture_is_magnified(visit):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("() => location.search.includes('layer=2&step=19')")
-
-
-@pytest.mark.parametrize(("query_", "mode"), [("", "page"), ("walk=by+step", "step"), ("lecture=1", "lecture")])
-def test_the_keys_of_a_mode_are_shown_under_a_question_mark(visit, query_, mode):
-    page = visit("?" + query_, viewport=BIG, wait=False)
-    page.wait_for_selector(".rv-board[data-rev]")
-    page.wait_for_timeout(300)
-    page.keyboard.press("?")
-    rows = page.locator("dialog[open] tr")
-    assert [tuple(row.locator("th, td").all_inner_texts()) for row in rows.all()] == list(KEYS[mode])
-    page.keyboard.press("Escape")
-    expect(page.locator("dialog[open]")).to_have_count(0)
-    assert page.locator(".rv-board").evaluate("(n) => n.classList.contains('rv-lecture')") == (mode == "lecture")
-
-
-@pytest.mark.parametrize("query_", ["lecture=1", "lecture=dark", "walk=by+step&visit=20", "lecture=1&walk=by+diagonal&visit=5"])
-def test_a_checker_finds_nothing_serious_in_lecture_and_step(visit, query_):
-    page = visit("?" + query_, viewport=BIG, wait=False)
-    page.wait_for_selector(".rv-board[data-rev]")
-    page.wait_for_timeout(500)
-    assert complaints(page, {"include": [[".rv-board"]]}) == []
-    page.keyboard.press("?")
-    assert complaints(page, {"include": [[".rv-keys"]]}) == []
 
 
 # Talk and hand-out.

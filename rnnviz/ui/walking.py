@@ -22,7 +22,7 @@ def walking(drawn, experiment, view, only=False):
     """The walk of a Drawn as a value to pack. Position 0 is before the first wave, position n after wave n - 1; where there are
     several passes, one more shows their sum. only: the texts of the experiment's own position alone, for the live lane."""
     walk, reading = drawn.walk, drawn.reading
-    b = step.canvas(reading, view.theme, view.width, experiment.decades, view.tall - 190 if view.tall else ROOM)
+    b = step.canvas(reading, view.theme, view.width, experiment.decades, view.tall - 166 if view.tall else ROOM)
     stage = step.stage(walk, reading, b)
     last = positions(walk) - 1
     visit = min(experiment.visit, last)
