@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import tables
+from .conversions import conversion
 from .experiment import (
     BY_HAND,
     CONTROLS,
@@ -27,7 +28,7 @@ from .experiment import (
 )
 from .flow import CUT, NAN, OVERFLOW, PENDING, UNDERFLOW, ZERO
 from .foreign import understand
-from .formats import FORMATS, MOST_BYTES, arrays_of, conversion, parsed, read_arrays, whole
+from .formats import FORMATS, MOST_BYTES, arrays_of, parsed, read_arrays, whole
 from .links import mend, to_link, too_large
 from .own import MOST_NUMBERS, Table, Weights
 from .values import shown

@@ -13,9 +13,11 @@ from time import perf_counter
 import hostile
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from rnnviz import formats
-from rnnviz.formats import MOST_BYTES, arrays_of, conversion, read_arrays
+from rnnviz.conversions import conversion
+from rnnviz.formats import MOST_BYTES, arrays_of, read_arrays
 from rnnviz.own import MOST_NUMBERS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -411,7 +413,7 @@ def test_a_whole_pytorch_model_is_converted_after_the_line_that_the_sentence_giv
 KERAS = """
 import sys
 import keras
-from rnnviz.formats import conversion
+from rnnviz.conversions import conversion
 
 model = keras.Sequential([keras.Input((None, 2)), keras.layers.SimpleRNN(3), keras.layers.Dense(1)])
 for name in ("model.keras", "model.h5", "model.weights.h5"):
@@ -432,6 +434,18 @@ def test_the_three_lines_for_keras_convert_what_keras_saves(tmp_path):
     assert done.stdout == "True\n" * 3, done.stderr[-2000:]
 
 
-def test_the_three_lines_for_a_pickle_convert_arrays_by_name(tmp_path, monkeypatch):
-    (tmp_path / "model.pkl").write_bytes(pickle.dumps(hostile.arrays()))
-    same(run_lines(conversion("model.pkl", b""), tmp_path, monkeypatch), hostile.arrays())
+def test_the_three_lines_for_a_pickle_save_what_was_pickled_without_opening_one(tmp_path, monkeypatch):
+    text = conversion("model.pkl", b"")
+    assert "load" not in text
+    same(run_lines(text, tmp_path, monkeypatch, weights=hostile.arrays()), hostile.arrays())
+
+
+@pytest.mark.parametrize("kind", ["<f8", "<f4", "<f2"])
+def test_what_the_safetensors_library_writes_is_read_equal(kind):
+    rng = np.random.default_rng(3)
+    shapes = {"W_S1": (4, 2), "W_T1": (4, 4), "b1": (4,)}
+    arrays = {name: rng.standard_normal(shape).astype(kind) for name, shape in shapes.items()}
+    found = read_arrays(safetensors.numpy.save(arrays, {"format": "np"}), "safetensors")
+    assert set(found) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array.astype(float))
