@@ -39,6 +39,11 @@ def regime(rate, left):
     return "grows" if rate > 1.07 or (rate > 1 and left > 2) else "holds"
 
 
+def agree(rate, left):
+    """Whether a rate that neither fades nor grows, and log10 of what is left, lie on the same side of 1; others have words."""
+    return regime(rate, left) != "holds" or (rate < 1) == (left < 0) or abs(rate - 1) < 0.005 or abs(left) < 0.005
+
+
 def steps(n):
     return "1 step" if n == 1 else f"{n} steps"
 
@@ -187,7 +192,7 @@ def _rate(reading):
                         parts("There is no step to go back to."))
     left, back = reading.log_ratio[0, 0], last
     fit = reading.fit()
-    if losses == 1 and reading.state[0, 0] == OK and last >= 12 and fit and fit.straight:
+    if losses == 1 and reading.state[0, 0] == OK and last >= 12 and fit and fit.straight and agree(fit.rate, left):
         k, role = fit.rate, regime(fit.rate, left)
         if role == "grows":
             return Sentence(
@@ -237,6 +242,9 @@ def _why_no_rate(reading, losses, fit):
         return f"{losses} losses send gradient in on the way, so no single rate describes it."
     if reading.last_loss < 12 or fit is None:
         return "Too few steps to speak of a rate."
+    if fit.straight:
+        return (f"From step {fit.last + 1} back, each step keeps {_rate_number(fit.rate, regime(fit.rate, 0.0))}; "
+                "nearer the loss the factor is another.")
     return f"One rate would explain only {max(0.0, fit.r2):.0%} of the curve: the factor changes from step to step."
 
 

@@ -412,3 +412,14 @@ def test_a_rate_is_told_just_where_one_line_describes_the_curve(seed, cell, g, T
         assert plain.agrees(after(said, "Each step back keeps " if "keeps" in said else "multiplies the gradient by "), rate)
     elif r2 < 0.8999 and not 0.92 < rate < 1.08:
         assert "Each step back" not in said
+
+
+def test_a_rate_near_1_is_not_told_beside_what_contradicts_it():
+    reading = read(run(EXAMPLES["Trained"]))
+    rate, left = reading.fit().rate, reading.log_ratio[0, 0]
+    assert rate > 1 > 10.0**left
+    said = flow(reading).text
+    assert said.startswith("Of what the loss sends in, 0.83 is there")
+    assert "nearer the loss the factor is another" in said
+    for name in ("Edge", "Identity start"):
+        assert flow(read(run(EXAMPLES[name]))).text.startswith("Each step back keeps 1.00")
