@@ -227,6 +227,13 @@ DRAWN = """(old) => {
 }"""
 
 
+# The live lane may draw a picture before the page itself has answered: who acts again before that is quicker than people.
+ANSWERED = """() => {
+  const { live } = document.querySelector(".rv-board").board;
+  return !live || performance.now() - live.moved > 1500;
+}"""
+
+
 def drawn(page, old=None):
     """Wait until the picture is drawn in full at the width of its place; old: a rev that it must not be any more."""
     page.wait_for_function(DRAWN, arg=old)
@@ -243,7 +250,9 @@ def act(page, action, until=None):
     action()
     if until:
         page.wait_for_function(until)
-    return drawn(page, old)
+    drawn(page, old)
+    page.wait_for_function(ANSWERED)
+    return page
 
 
 def query(page):
