@@ -29,7 +29,6 @@ from .windows import full
 MULTIPLY_ADDS_PER_CHECK = 50_000_000  # 2 ms of work on a quick core, 25 ms on a slow one
 STEPS_PER_CHECK = 2_000
 NUMBERS_IN_CACHE = 16_384  # 128 KB: what is elementwise over all steps is done in blocks that a core keeps near
-NUMBERS_AT_ONCE = 4_000_000  # of one layer's delta over lanes, steps and units: 32 MB
 
 
 def nothing():
@@ -170,8 +169,7 @@ def _layer_forward(layer, below, a_S, state, checkpoint):
 def backward(network, sequence, trace, windows=None, *, per_pass=False, checkpoint=nothing):
     """Send the losses of a Forward back through all layers and steps: a Backward.
 
-    windows: the schedule, one full pass unless given. per_pass keeps every pass's cells apart, (P, ..);
-    otherwise passes are added up as they come, in groups of bounded size.
+    windows: the schedule, one full pass unless given. per_pass keeps every pass's cells apart, (P, ..).
     checkpoint() as in `forward`. Raises ValueError if the forward pass overflowed, or on a schedule of another length.
     """
     if trace.overflow is not None:
@@ -189,16 +187,13 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
     states = [_time_first(state) for state in trace.state]
     slopes = _slopes(network.layers, [_time_first(z) for z in trace.z], states, checkpoint)
-    if not per_pass and windows.P > 1:
-        windows = windows.merged()
-    owner = _lanes(windows, own=per_pass)
-    at_once = max(1, NUMBERS_AT_ONCE // (sent[..., 0].size * max(network.widths)))
-    parts = [
-        _all_layers(network, sent, slopes, owner[:, i:i + at_once], windows, per_pass, checkpoint)
-        for i in range(0, owner.shape[1], at_once)
-    ]
-    cells, dh_0 = _joined(parts) if per_pass else _added(parts)
-    sums = [[array.sum(axis=1) for array in of_layer] for of_layer in cells] if per_pass else cells
+    if per_pass:
+        cells, dh_0 = _apart(network, sent, slopes, windows, checkpoint)
+        sums = [[array.sum(axis=1) for array in of_layer] for of_layer in cells]
+    else:
+        fewest = windows.carrying(np.ones(windows.T, bool)).merged()
+        cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
+        sums = cells
 
     dW_S, dW_T, db = [], [], []
     below = _inputs(network, sequence)
@@ -210,86 +205,157 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         below = h[1:]
     dx = _times(sums[0][0], network.layers[0].W_S, checkpoint)
     dW_out = db_out = None
-    seen = windows.seen()
+    heard = windows.heard()
     if network.W_out is not None:
-        heard = slope_out if seen.all() else np.where(_column(seen, slope_out), slope_out, 0.0)
-        dW_out = freeze(_outer(heard, below, network.W_out, checkpoint))
-        db_out = freeze(_sum_to(heard, network.W_out))
+        entering = slope_out if (heard == 1).all() else _column(heard, slope_out) * slope_out
+        dW_out = freeze(_outer(entering, below, network.W_out, checkpoint))
+        db_out = freeze(_sum_to(entering, network.W_out))
     shown = [[freeze(_time_second(array)) for array in of_layer] for of_layer in cells]
     delta, grad_h, from_space, from_time = (tuple(column) for column in zip(*shown, strict=True))
     return Backward(
         delta, grad_h, from_space, from_time, tuple(freeze(_time_second(s)) for s in slopes),
-        freeze(windows.reached()), freeze(seen),
+        freeze(windows.reached()), freeze(heard > 0),
         tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(_time_second(dx)), dW_out, db_out,
     )
 
 
-def _all_layers(network, sent, slopes, owner, windows, per_pass, checkpoint):
-    """[delta, grad_h, from_space, from_time] per layer, each (T, .., n), and dC/dh_0 per layer, for some lanes.
+def _one_pass(network, sent, slopes, windows, checkpoint):
+    """[delta, grad_h, from_space, from_time] per layer, each (T, .., n), and dC/dh_0 per layer, of the only pass.
 
-    owner (T, lanes): which pass a lane belongs to at each step, -1 for none. Lanes are added up layer by
-    layer, so that no array over lanes outlives its layer, unless per_pass: then (T, lanes, .., n).
+    Layer by layer, so that what comes from above is one product for all steps.
     """
-    t = np.arange(len(sent))[:, None]
-    enters = (owner >= 0) & (t >= windows.since[owner])
-    ends = np.ones_like(enters)  # whether the next step belongs to another pass, or to none
-    ends[:-1] = (owner[:-1] != owner[1:]) | (owner[:-1] < 0)
-    one_lane = owner.shape[1] == 1 and not per_pass  # then no axis for it
-    if one_lane:
-        enters, ends = enters[:, 0], ends[:, 0]
-    else:
-        sent, slopes = sent[:, None], [slope[:, None] for slope in slopes]  # every pass sees the same
-    lead = (*enters.shape, *sent.shape[enters.ndim:-1])
-    stops = [None] * len(ends)
-    for step in np.flatnonzero(ends.reshape(len(ends), -1).any(axis=1)).tolist():
-        stops[step] = ends[step]
-    kept = one_lane or per_pass
-    cells, dh_0, above, delta = [], [], None, None
+    T, lead = len(sent), sent.shape[1:-1]
+    (first,), (since,), (last,) = windows.first, windows.since, windows.last
+    inside = slice(first, last + 1)
+    made, dh_0, above, delta = [], [], None, None
     layers = network.layers[::-1]
-    for layer, slope, arrays in zip(layers, reversed(slopes), _rows_of_cells(layers, lead, kept), strict=True):
-        from_space = arrays[2]
+    for layer, slope, arrays in zip(layers, reversed(slopes), _rows_of_cells(layers, (T, *lead)), strict=True):
+        for array in arrays:
+            array[:first] = array[last + 1:] = 0.0
+        rows = [array[inside] for array in arrays]
         if above is None:
-            from_space[...] = sent
-            from_space[~enters] = 0.0
+            rows[2][...] = sent[inside]
+            rows[2][:since - first] = 0.0
         else:
-            _times(delta, above.W_S, checkpoint, out=from_space)
-        entry = _layer_backward(layer, slope, stops, *arrays, checkpoint)
-        cells.append(arrays if kept else [array.sum(axis=1) for array in arrays])
-        dh_0.append(entry if one_lane else entry.sum(axis=0))
-        above, delta = layer, arrays[0]
-    return cells[::-1], dh_0[::-1]
+            _times(delta, above.W_S, checkpoint, out=rows[2])
+        entry = _layer_backward(layer, slope[inside], *rows, checkpoint)
+        made.append(arrays)
+        dh_0.append(entry if first == 0 else np.zeros_like(entry))
+        above, delta = layer, rows[0]
+    return made[::-1], dh_0[::-1]
 
 
-def _rows_of_cells(layers, lead, kept):
-    """Per layer [delta, grad_h, from_space, from_time], empty: all at once if they are kept, else when asked for."""
-    shapes = [[(*lead, k * layer.n) for k in (CELLS[layer.cell].gates, 1, 1, 1)] for layer in layers]
-    if not kept:
-        return (_together(float, *of_layer) for of_layer in shapes)
-    made = _together(float, *sum(shapes, []))
+def _rows_of_cells(layers, lead):
+    """Per layer [delta, grad_h, from_space, from_time], empty, in one piece of memory."""
+    made = _together(float, *((*lead, k * layer.n) for layer in layers for k in (CELLS[layer.cell].gates, 1, 1, 1)))
     return [made[i:i + 4] for i in range(0, len(made), 4)]
 
 
-def _added(parts):
-    cells, dh_0 = parts[0]
-    for more_cells, more_dh_0 in parts[1:]:
-        cells = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(cells, more_cells, strict=True)]
-        dh_0 = [a + b for a, b in zip(dh_0, more_dh_0, strict=True)]
-    return cells, dh_0
+def _all_passes(network, sent, slopes, windows, checkpoint):
+    """As _one_pass, the sums over all passes."""
+    sums = _no_cells(network, sent.shape[:-1])
+    dh_0 = _no_states(network, sent.shape[1:-1])
+    for _, steps, cells, entry in columns_back(network, sent, slopes, windows, checkpoint):
+        at = evenly(steps)
+        for (delta, _, *messages), (delta_now, _, *messages_now) in zip(sums, cells, strict=True):
+            for total, rows in zip((delta, *messages), (delta_now, *messages_now), strict=True):
+                total[at] += rows
+        for total, rows in zip(dh_0, entry, strict=False):
+            total += rows.sum(axis=0)
+    for _, grad_h, from_space, from_time in sums:
+        np.add(from_space, from_time, out=grad_h)
+    return sums, dh_0
 
 
-def _joined(parts):
-    cells = [
-        [np.concatenate(arrays, axis=1) for arrays in zip(*of_layer, strict=True)]
-        for of_layer in zip(*(cells for cells, _ in parts), strict=True)
-    ]
-    return cells, [sum(entries) for entries in zip(*(dh_0 for _, dh_0 in parts), strict=True)]
+def _apart(network, sent, slopes, windows, checkpoint):
+    """As _one_pass, every pass by itself: cells (T, P, .., n); dC/dh_0 is the sum."""
+    apart = _no_cells(network, (len(sent), windows.P, *sent.shape[1:-1]))
+    dh_0 = _no_states(network, sent.shape[1:-1])
+    for passes, steps, cells, entry in columns_back(network, sent, slopes, windows, checkpoint):
+        for of_layer, arrays in zip(apart, cells, strict=True):
+            for each, rows in zip(of_layer, arrays, strict=True):
+                each[steps, passes] = rows
+        for total, rows in zip(dh_0, entry, strict=False):
+            total += rows.sum(axis=0)
+    return apart, dh_0
 
 
-def _layer_backward(layer, slope, stops, delta, grad_h, from_space, from_time, checkpoint):
-    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n).
+def _no_cells(network, lead):
+    return [[np.zeros((*lead, k * layer.n)) for k in (CELLS[layer.cell].gates, 1, 1, 1)] for layer in network.layers]
 
-    stops: per step None, or the lanes that nothing reaches through time: the next step is another pass's, or no pass's.
+
+def _no_states(network, lead):
+    return [np.zeros((*lead, CELLS[layer.cell].states * layer.n)) for layer in network.layers]
+
+
+def columns_back(network, sent, slopes, windows, checkpoint=nothing):
+    """All passes at once, each one column further back than before: yields (passes, steps, cells, entry).
+
+    A sliding window over a long sequence takes as many rounds as it has columns, each a few products of all passes together,
+    and holds no more than one column a pass. sent (T, .., n_L): what each step's loss sends in; slopes: per layer, of all steps.
+    passes (m,): those that have not come to their end yet, ascending; steps (m,): where each of them stands now; cells: per layer
+    [delta, grad_h, from_space, from_time], each (m, .., n); entry: per layer dC/dh_0 (m', .., states*n) of the passes that stand
+    at the first step, empty while none does. Time is the first axis of everything that goes in.
     """
+    passes, steps = np.arange(windows.P), windows.last
+    room = _rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))
+    deltas, carries = [None] * len(network.layers), [None] * len(network.layers)
+    while True:
+        checkpoint()
+        going = steps >= windows.first[passes]
+        if not going.all():
+            passes, steps = passes[going], steps[going]
+            deltas = [delta if delta is None else delta[going] for delta in deltas]
+            carries = [carry if carry is None else carry[going] for carry in carries]
+        if not len(passes):
+            return
+        at, arrived, cells, entry = evenly(steps), steps == 0, [], []
+        entering, enters = sent[at], steps >= windows.since[passes]
+        for l in range(len(network.layers) - 1, -1, -1):
+            layer = network.layers[l]
+            delta, grad_h, from_space, from_time = (rows[:len(passes)] for rows in room[l])
+            if l + 1 == len(network.layers):
+                from_space[...] = entering
+                from_space[~enters] = 0.0
+            else:
+                _times(cells[-1][0], network.layers[l + 1].W_S, checkpoint, out=from_space)
+            if deltas[l] is None:
+                from_time[...] = 0.0
+            else:
+                _times(deltas[l], layer.W_T, checkpoint, out=from_time)
+            if carries[l] is not None:
+                from_time += carries[l][..., :layer.n]
+            np.add(from_space, from_time, out=grad_h)
+            carries[l] = CELLS[layer.cell].pullback(grad_h, carries[l], slopes[l][at], delta)
+            if layer.recurrent:
+                deltas[l] = delta
+            cells.append([delta, grad_h, from_space, from_time])
+            if arrived.any():
+                entry.append(_entry(layer, delta, carries[l], arrived))
+        yield passes, steps, cells[::-1], entry[::-1]
+        steps = steps - 1
+
+
+def _entry(layer, delta, carry, there):
+    """dC/dh_0 (m', .., states*n) of one layer, of the passes that are `there`, at the first step."""
+    entry = np.zeros((np.count_nonzero(there), *delta.shape[1:-1], CELLS[layer.cell].states * layer.n))
+    if layer.recurrent and len(entry):
+        entry[..., :layer.n] = _times(delta[there], layer.W_T)
+        if carry is not None:
+            entry += carry[there]
+    return entry
+
+
+def evenly(steps):
+    """Ascending steps as a slice if they are evenly spaced: a view, where an index would copy."""
+    if len(steps) == 1:
+        return slice(int(steps[0]), int(steps[0]) + 1)
+    gap = steps[1] - steps[0]
+    return slice(int(steps[0]), int(steps[-1]) + 1, int(gap)) if gap and (np.diff(steps) == gap).all() else steps
+
+
+def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint):
+    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n)."""
     cell, T, n = CELLS[layer.cell], len(delta), layer.n
     entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
@@ -300,17 +366,13 @@ def _layer_backward(layer, slope, stops, delta, grad_h, from_space, from_time, c
 
     to_h_0 = np.empty((*delta.shape[1:-1], n))
     product, pullback, add = _step_product(_T(layer.W_T), to_h_0), cell.pullback, np.add
-    backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta, stops)]
+    backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta)]
     delta_after, carry = np.zeros_like(delta[0]), None
     for steps in _blocks(T, _steps_between_checks(layer.W_T, to_h_0), checkpoint):
-        for space, time, grad, slope_t, delta_t, stop in zip(*(rows[steps] for rows in backwards), strict=True):
+        for space, time, grad, slope_t, delta_t in zip(*(rows[steps] for rows in backwards), strict=True):
             product(delta_after, time)
             if carry is not None:
                 time += carry[..., :n]
-            if stop is not None:
-                time[stop] = 0.0
-                if carry is not None:
-                    carry[stop] = 0.0
             add(space, time, grad)
             carry = pullback(grad, carry, slope_t, delta_t)
             delta_after = delta_t
@@ -330,19 +392,6 @@ def _slopes(layers, zs, states, checkpoint):
         for steps in _blocks(len(z), k, checkpoint):
             slope[steps] = part if steps.start == 0 else cell.slopes(z[steps], state[:-1][steps])
     return slopes
-
-
-def _lanes(windows, own):
-    """(T, lanes): which pass stands in each lane at each step, -1 for none.
-
-    Passes that do not overlap share a lane, so a schedule costs as many columns a step as passes overlap
-    there; with `own`, every pass has a lane to itself.
-    """
-    lanes = windows.P if own or windows.P == 1 else windows.lanes()
-    owner = np.full((windows.T, lanes), -1, dtype=np.min_scalar_type(-windows.P))
-    for p, (first, last) in enumerate(zip(windows.first, windows.last, strict=True)):
-        owner[first:last + 1, p % lanes] = p
-    return owner
 
 
 # Products. Rows are (T, .., n); a matrix is (n, m), or (B, n, m) for a batch of networks, whose axis B

@@ -348,8 +348,8 @@ def cost(experiment):
         size += n * below + (n * n if recurrent else 0) + 20 * n
         below = n
     size += below * n_out if e.readout == "linear" else 0
-    lanes = e.windows.merged().lanes() if e.cut else 1
-    return e.T * (size * lanes + 3000 * len(e.stack) + 60 * (n_in + n_out))
+    columns = max(e.T, e.windows.merged().columns()) if e.cut else e.T
+    return size * columns + e.T * (3000 * len(e.stack) + 60 * (n_in + n_out))
 
 
 def longest(experiment):

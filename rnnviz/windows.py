@@ -16,9 +16,10 @@ from .values import freeze
 class Windows:
     """P passes over T steps: reach first[p]..last[p], carry the losses since[p]..last[p]; each (P,), ascending.
 
-    Passes are ordered in time: first and last never decrease from one pass to the next. A loss enters one pass at most;
-    entering several is refused, for the gradient would count it more than once. tau_max: the columns each pass keeps, where
-    the schedule was made from one number, else None.
+    Passes are ordered in time: first and last never decrease from one pass to the next. A loss enters one pass at most:
+    entering several is refused, for the gradient would count it more than once, unless that misreading is what is to be
+    shown: with `again` every pass carries all losses that it reaches. tau_max: the columns each pass keeps, where the schedule
+    was made from one number, else None.
     """
 
     T: int
@@ -26,6 +27,7 @@ class Windows:
     since: np.ndarray
     last: np.ndarray
     tau_max: int | None = None
+    again: bool = False
 
     def __post_init__(self):
         for name in ("first", "since", "last"):
@@ -36,7 +38,9 @@ class Windows:
         inside = (self.first >= 0) & (self.first <= self.since) & (self.since <= self.last + 1) & (self.last < self.T)
         if not inside.all() or (np.diff(self.first) < 0).any() or (np.diff(self.last) < 0).any():
             raise ValueError(f"every pass must lie within steps 0 to {self.T - 1}, in the order of time")
-        if (self.since[1:] <= self.last[:-1]).any():
+        if self.again and (self.since != self.first).any():
+            raise ValueError("every pass must carry all losses that it reaches")
+        if not self.again and (self.since[1:] <= self.last[:-1]).any():
             raise ValueError("every pass must carry losses that no pass before it carries")
 
     @property
@@ -62,21 +66,24 @@ class Windows:
         if keep.all() or not keep.any():
             return self
         first, since, last = self.first[keep], self.since[keep], self.last[keep]
-        wider = np.maximum(first, np.append(0, last[:-1] + 1))  # over steps that are not scored, so that passes can merge
-        since = np.where(lost[wider] == lost[since], wider, since)
-        return Windows(self.T, first, since, last, self.tau_max)
+        if not self.again:
+            wider = np.maximum(first, np.append(0, last[:-1] + 1))  # over steps that are not scored, so that passes can merge
+            since = np.where(lost[wider] == lost[since], wider, since)
+        return Windows(self.T, first, since, last, self.tau_max, self.again)
 
     def merged(self):
         """The same sum with fewer passes: those that reach equally far back are one, by linearity."""
+        if self.again:
+            return self
         keep = np.append(np.diff(self.first) > 0, True)
         head = np.append(True, np.diff(self.first) > 0)
         if (self.since[1:] != self.last[:-1] + 1)[~head[1:]].any():
             return self
         return Windows(self.T, self.first[keep], self.since[head], self.last[keep], self.tau_max)
 
-    def lanes(self):
-        """The largest number of passes over one step: how many columns of delta each step costs."""
-        return int(self.reaches_each().max())
+    def columns(self):
+        """How many columns all passes visit together: what the schedule costs, against T for one full pass."""
+        return int((self.last - self.first + 1).sum())
 
     def reaches_each(self):
         """(T,) int: how many passes reach each step."""
@@ -95,7 +102,11 @@ class Windows:
 
     def seen(self):
         """(T,) bool: the steps whose loss some pass carries. The others are unseen by every parameter."""
-        return self._count(self.since) > 0
+        return self.heard() > 0
+
+    def heard(self):
+        """(T,) int: how many passes carry each step's loss; more than one only where old losses enter again."""
+        return self._count(self.since)
 
     def _count(self, starts):
         """(T,) how many of the intervals starts..last hold each step."""
@@ -110,11 +121,12 @@ def full(T):
     return Windows(T, [0], [0], [T - 1])
 
 
-def truncated(T, tau_max, tau_b):
+def truncated(T, tau_max, tau_b, again=False):
     """Passes that start every tau_b steps (and at the last) and keep tau_max columns, their own included.
 
     A loss enters once, in the first pass that starts at or after it; if tau_max < tau_b, one that lies
-    before the columns of its pass is unseen. tau_max >= T in one pass equals `full` bit by bit.
+    before the columns of its pass is unseen. tau_max >= T in one pass equals `full` bit by bit. again: the common misreading
+    that lets every pass carry all losses of its columns, old ones too, which counts them more than once.
     Raises ValueError unless both are whole numbers of at least 1. Source: Williams and Peng (1990).
     """
     for name, tau in (("tau_max", tau_max), ("tau_b", tau_b)):
@@ -124,7 +136,7 @@ def truncated(T, tau_max, tau_b):
     last = ends if len(ends) and ends[-1] == T - 1 else np.append(ends, T - 1)
     previous = np.append(-1, last[:-1])
     first = np.maximum(0, last - min(tau_max, T) + 1)
-    return Windows(T, first, np.maximum(previous + 1, first), last, int(tau_max))
+    return Windows(T, first, first if again else np.maximum(previous + 1, first), last, int(tau_max), again)
 
 
 def one_pass_per_loss(scored):

@@ -55,7 +55,8 @@ def test_counts_by_step_agree_with_the_tables(made):
     carries, reaches = made.carries(), made.reaches()
     np.testing.assert_array_equal(made.seen(), carries.any(axis=0))
     np.testing.assert_array_equal(made.reached(), reaches.any(axis=0))
-    assert made.lanes() == reaches.sum(axis=0).max()
+    np.testing.assert_array_equal(made.heard(), carries.sum(axis=0))
+    assert made.columns() == reaches.sum()
     assert not (carries & ~reaches).any()
 
 
