@@ -292,10 +292,10 @@ def columns_back(network, sent, slopes, windows, checkpoint=nothing):
     """All passes at once, each one column further back than before: yields (passes, steps, cells, entry).
 
     A sliding window over a long sequence takes as many rounds as it has columns, each a few products of all passes together,
-    and holds no more than one column a pass. sent (T, .., n_L): what each step's loss sends in; slopes: per layer, of all steps.
-    passes (m,): those that have not come to their end yet, ascending; steps (m,): where each of them stands now; cells: per layer
-    [delta, grad_h, from_space, from_time], each (m, .., n); entry: per layer dC/dh_0 (m', .., states*n) of the passes that stand
-    at the first step, empty while none does. Time is the first axis of everything that goes in.
+    and holds no more than one column a pass. sent (T, .., n_L): what each step's loss sends in; slopes: per layer, of all
+    steps; time is their first axis. passes (m,): those not yet at their end, ascending; steps (m,): where each of them stands
+    now; cells: per layer [delta, grad_h, from_space, from_time], each (m, .., n), good until the next round; entry: per layer
+    dC/dh_0 (m', .., states*n) of the passes that stand at the first step, empty while none does.
     """
     passes, steps = np.arange(windows.P), windows.last
     room = _rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))

@@ -339,8 +339,8 @@ def misfits(experiment):
 
 
 def cost(experiment):
-    """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every step and every
-    column that passes visit there; and once a step 3000 for each layer and 60 for each number of the sequence."""
+    """Multiply-adds of one product with every weight, and 20 for each unit's own arithmetic, for every column that passes
+    visit, and at least for every step; and once a step 3000 for each layer and 60 for each number of the sequence."""
     e = experiment
     n_in, n_out = ends(e)
     size, below = 0, n_in
