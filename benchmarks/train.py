@@ -1,13 +1,18 @@
-"""Teach the network of the opening picture to count ones, with the gradients that the page shows, and save its weights.
+"""Teach the networks of the examples, with the gradients that the page shows, and save their weights.
 
-    python benchmarks/train.py
+    python benchmarks/train.py          the counting network: rnnviz/data/trained.json
+    python benchmarks/train.py leak     the label leak and its twin: rnnviz/data/leak.json and no-leak.json
 
-It starts from the weights that the page draws for SETTING and descends with Adam on the gradients of rnnviz.backward, on
-fresh sequences and on the count after every step; then it rounds the weights, and measures those. Prints, as it learns and
-at the end, the held-out error and what the page would say of the gradient; writes rnnviz/data/trained.json.
+Counting starts from the weights that the page draws for SETTING and descends with Adam on the gradients of rnnviz.backward,
+on fresh sequences and on the count after every step; then it rounds the weights, and measures those. Prints, as it learns
+and at the end, the held-out error and what the page would say of the gradient. About a minute on one core.
 
-Every draw has its seed: the same machine writes the same file. Another one rounds sums otherwise in the last bit, and
-thousands of steps later holds other weights that count about as well. About a minute on one core.
+The label leak counts too, with the weights drawn for LEAKING and scored at the last step alone, but its last input is no
+bit: it is the answer. Its twin reads a bit there, and is taught alike on the same bits. Prints what share of
+sum_t ||dC/dx_t|| the last input has. About half a minute.
+
+Every draw has its seed: the same machine writes the same files. Another one rounds sums otherwise in the last bit, and
+thousands of steps later holds other weights that count about as well.
 """
 
 import os
@@ -21,13 +26,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from rnnviz import TASKS, Experiment, Sequence, Weights, backward, draw, flow_sentence, forward, read, run, trace
+from rnnviz import TASKS, Experiment, Sequence, Table, Weights, backward, draw, flow_sentence, forward, read, run, trace
 from rnnviz.files import to_json
 from rnnviz.network import matrices
 
 SETTING = dict(cell="tanh", depth=3, width=16, g=0.8, T=30, task="counting ones", seed=1066, score="last step")
-FILE = Path(__file__).parents[1] / "rnnviz" / "data" / "trained.json"
-STEPS, BATCH, RATE = 16_000, 64, 3e-3  # the rate falls to 0 along half a cosine
+LEAKING = dict(cell="tanh", depth=1, width=8, g=0.8, T=30, task="table", aim="a column", target_column=2, scaling="none",
+               seed=1066, score="last step")
+DATA = Path(__file__).parents[1] / "rnnviz" / "data"
+STEPS, LEAK_STEPS, BATCH, RATE = 16_000, 8_000, 64, 3e-3  # the rate falls to 0 along half a cosine
 DECIMALS = 4
 HELD_OUT, PICTURES = 10_000, 500  # sequences that measure the error, and the flow of the gradient
 COLUMN = "{:>6} {:>7} {:>8} {:>7} {:>9}   {}"
@@ -42,13 +49,36 @@ def sequences(count, stream, every_step=False):
         yield Sequence(x, target, np.ones(experiment.T, bool) if every_step else experiment.scored, experiment.loss_name)
 
 
-def network_of(weights):
-    return draw(Experiment(**SETTING).stack, 1, 1, given=weights)
+def bits_and_counts(count, stream, leak):
+    """A batch for LEAKING, x (count, T, 1) and targets: bits, and T-ths of the ones so far.
+
+    With the leak the last input is the answer itself, the T-ths of ones before it; without it, one bit more, that counts.
+    """
+    T, rng = LEAKING["T"], np.random.default_rng([LEAKING["seed"], stream])
+    while True:
+        x = rng.integers(0, 2, (count, T, 1)).astype(float)
+        target = np.cumsum(x, axis=1) / T
+        if leak:
+            x[:, -1] = target[:, -1] = target[:, -2]
+        yield Sequence(x, target)
 
 
-def gradients(weights, batch):
+def network_of(weights, setting=SETTING):
+    return draw(Experiment(**setting).stack, 1, 1, given=weights)
+
+
+def drawn(page):
+    """The weights by name that the page draws, as they are before the first step of training."""
+    return {name: w for name, w in matrices(page.network).items() if not name.startswith("h")}
+
+
+def rounded(weights):
+    return {name: np.round(w, DECIMALS) + 0.0 for name, w in weights.items()}  # + 0.0: no -0.0 in the file
+
+
+def gradients(weights, batch, setting):
     """dC/dW of every matrix by its name, averaged over the batch and its scored steps."""
-    network = network_of(weights)
+    network = network_of(weights, setting)
     back = backward(network, batch, forward(network, batch))
     found = {"W_out": back.dW_out, "b_out": back.db_out}
     for l, (dW_S, dW_T, db) in enumerate(zip(back.dW_S, back.dW_T, back.db, strict=True), start=1):
@@ -56,12 +86,12 @@ def gradients(weights, batch):
     return {name: found[name] / (len(batch.x) * batch.scored.sum()) for name in weights}
 
 
-def trained(weights, batches):
-    """The weights after each of STEPS steps of Adam (Kingma and Ba 2015, algorithm 1), the rate falling to 0."""
+def trained(weights, batches, steps=STEPS, setting=SETTING):
+    """The weights after each of so many steps of Adam (Kingma and Ba 2015, algorithm 1), the rate falling to 0."""
     m, v = ({name: np.zeros_like(w) for name, w in weights.items()} for _ in range(2))
-    for i, batch in zip(range(1, STEPS + 1), batches, strict=False):
-        rate = RATE * 0.5 * (1.0 + np.cos(np.pi * i / STEPS))
-        for name, grad in gradients(weights, batch).items():
+    for i, batch in zip(range(1, steps + 1), batches, strict=False):
+        rate = RATE * 0.5 * (1.0 + np.cos(np.pi * i / steps))
+        for name, grad in gradients(weights, batch, setting).items():
             m[name] = 0.9 * m[name] + 0.1 * grad
             v[name] = 0.999 * v[name] + 0.001 * grad * grad
             step = m[name] / (1.0 - 0.9**i) / (np.sqrt(v[name] / (1.0 - 0.999**i)) + 1e-8)
@@ -94,17 +124,50 @@ def over_many(weights, batch):
     return np.quantile([(reading.fit().rate, reading.ratio(0, 0)) for reading in readings], (0.05, 0.5, 0.95), axis=0)
 
 
-def save(weights):
-    """Write the shipped file: the setting and these weights, as the page saves an experiment."""
-    text = to_json(Experiment(**SETTING, weights=Weights(weights)))
-    FILE.write_text(text)
-    print(f"\n{FILE.name}: {len(text):,} bytes, {sum(w.size for w in weights.values()):,} numbers")
+def save(name, weights, setting=SETTING, table=None):
+    """Write a shipped file: the setting, these weights and the table, as the page saves an experiment."""
+    text = to_json(Experiment(**setting, weights=Weights(weights), table=table or Table()))
+    (DATA / name).write_text(text)
+    print(f"\n{name}: {len(text):,} bytes, {sum(w.size for w in weights.values()):,} numbers")
 
 
-def main():
-    began = time.perf_counter()
+def table_of(batch):
+    """The first sequence of a batch as a table: what is read, and what is to be answered."""
+    return Table(("input", "ones so far / 30"), np.concatenate([batch.x[0], batch.target[0]], axis=1))
+
+
+def last_shares(weights, batch):
+    """(count,) the last input's share of the sum of ||dC/dx_t|| over all steps, one a sequence."""
+    network = network_of(weights, LEAKING)
+    sizes = np.linalg.norm(backward(network, batch, forward(network, batch)).dx, axis=-1)
+    return sizes[:, -1] / sizes.sum(axis=-1)
+
+
+def show_leak(label, weights, held_out, page):
+    y, target = forward(network_of(weights, LEAKING), held_out).y[:, -1], held_out.target[:, -1]
+    low, middle, high = np.quantile(last_shares(weights, held_out), (0.05, 0.5, 0.95))
+    print(f"{label:>6}: off by {LEAKING['T'] * np.sqrt(np.mean((y - target) ** 2)):6.3f} ones; the last input has {middle:.1%} "
+          f"(5 % to 95 %: {low:.1%} to {high:.1%}), on the page {last_shares(weights, page)[0]:.1%}", flush=True)
+
+
+def teach_leak():
+    for name, leak in (("leak.json", True), ("no-leak.json", False)):
+        page, held_out = (next(bits_and_counts(count, stream, leak)) for count, stream in ((1, 6), (HELD_OUT, 5)))
+        table = table_of(page)
+        start = drawn(run(Experiment(**LEAKING, table=table)))
+        print(f"\n{name}")
+        show_leak(0, start, held_out, page)
+        for i, weights in trained(start, bits_and_counts(BATCH, 4, leak), LEAK_STEPS, LEAKING):
+            if i % 2000 == 0:
+                show_leak(i, weights, held_out, page)
+        weights = rounded(weights)
+        show_leak("saved", weights, held_out, page)
+        save(name, weights, LEAKING, table)
+
+
+def teach_counting():
     page = run(Experiment(**SETTING))
-    start = {name: w for name, w in matrices(page.network).items() if not name.startswith("h")}
+    start = drawn(page)
     held_out = next(sequences(HELD_OUT, stream=5))
     target = held_out.target[:, -1]
 
@@ -113,7 +176,7 @@ def main():
     for i, weights in trained(start, sequences(BATCH, stream=4, every_step=True)):
         if i in (100, 300, 1000) or i % 2000 == 0:
             show(i, weights, held_out, page.sequence)
-    weights = {name: np.round(w, DECIMALS) + 0.0 for name, w in weights.items()}  # + 0.0: no -0.0 in the file
+    weights = rounded(weights)
     show("saved", weights, held_out, page.sequence)
 
     for name, these in (("untrained", start), ("trained", weights)):
@@ -123,7 +186,15 @@ def main():
     before, after = errors(start, held_out), errors(weights, held_out)
     print(f"\nwrong counts: {before[1]:.2%} untrained, {after[1]:.2%} trained. Off by "
           f"{before[0]:.2f} and {after[0]:.3f}; always answering the mean, {target.mean():.2f}, is off by {np.std(target):.2f}")
-    save(weights)
+    save("trained.json", weights)
+
+
+LESSONS = {"counting": teach_counting, "leak": teach_leak}
+
+
+def main():
+    began = time.perf_counter()
+    LESSONS[sys.argv[1] if len(sys.argv) > 1 else "counting"]()
     print(f"{time.perf_counter() - began:.0f} s")
 
 

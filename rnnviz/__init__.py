@@ -13,6 +13,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: one visitor, one core
 
+from .accounts import Accounts, account
 from .bptt import Backward, Forward, backward, forward
 from .cells import CELLS
 from .examples import EXAMPLES
@@ -23,22 +24,24 @@ from .formulas import cell
 from .links import from_link, to_link
 from .network import INITS, Layer, Network, draw
 from .own import Table, Weights
+from .proof import prove
 from .sentences import flow as flow_sentence
+from .sentences import truncation as truncation_sentence
 from .tasks import LOSSES, TASKS, Sequence, sequence
 from .windows import Windows, full, one_pass_per_loss, truncated
 
 __all__ = [
-    "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Backward", "Experiment", "Flow", "Forward", "Layer", "Network",
-    "Run", "Sequence", "Table", "Weights", "Windows", "backward", "cell", "draw", "flow_figure", "flow_sentence",
-    "forward", "from_json", "from_link", "full", "load",
-    "neurons", "one_pass_per_loss", "read", "run", "sequence", "to_json", "to_link", "trace", "truncated", "uncut",
+    "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Accounts", "Backward", "Experiment", "Flow", "Forward", "Layer",
+    "Network", "Run", "Sequence", "Table", "Weights", "Windows", "account", "backward", "cell", "draw", "flow_figure",
+    "flow_sentence", "forward", "from_json", "from_link", "full", "load", "neurons", "one_pass_per_loss", "prove",
+    "read", "run", "sequence", "to_json", "to_link", "trace", "truncated", "truncation_figure", "truncation_sentence", "uncut",
 ]
 
 
 def __getattr__(name):
-    """flow_figure is imported on demand, so that the core works where Plotly is not installed."""
-    if name == "flow_figure":
-        from .figures import flow_figure
+    """The figures are imported on demand, so that the core works where Plotly is not installed."""
+    if name in ("flow_figure", "truncation_figure"):
+        from . import figures
 
-        return flow_figure
+        return getattr(figures, name)
     raise AttributeError(f"module 'rnnviz' has no attribute {name!r}")

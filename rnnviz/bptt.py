@@ -172,14 +172,20 @@ def backward(network, sequence, trace, windows=None, *, per_pass=False, checkpoi
     windows: the schedule, one full pass unless given. per_pass keeps every pass's cells apart, (P, ..).
     checkpoint() as in `forward`. Raises ValueError if the forward pass overflowed, or on a schedule of another length.
     """
+    windows = full(sequence.T) if windows is None else windows
+    _ready(sequence, trace, windows)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        return _backward(network, sequence, trace, windows, per_pass, checkpoint)
+
+
+def _ready(sequence, trace, windows):
+    """What the losses send in. Raises ValueError where nothing can be sent back, or the schedule is of another length."""
     if trace.overflow is not None:
         l, t = trace.overflow
         raise ValueError(f"the state of layer {l + 1} overflows at step {t + 1}; there is no gradient to send back")
-    windows = full(sequence.T) if windows is None else windows
     if windows.T != sequence.T:
         raise ValueError(f"the schedule has {windows.T} steps; the sequence has {sequence.T}")
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        return _backward(network, sequence, trace, windows, per_pass, checkpoint)
+    return trace.slope_out
 
 
 def _backward(network, sequence, trace, windows, per_pass, checkpoint):
@@ -265,6 +271,22 @@ def _all_passes(network, sent, slopes, windows, checkpoint):
     for _, grad_h, from_space, from_time in sums:
         np.add(from_space, from_time, out=grad_h)
     return sums, dh_0
+
+
+def delta_apart(network, sequence, trace, windows, checkpoint=nothing):
+    """delta = dC/dz of every pass by itself, per layer (P, T, n), and nothing else; 0 where a pass does not come.
+
+    For one network and one sequence. checkpoint() and errors as in `backward`, which keeps much more of every pass.
+    """
+    slope_out, states = _ready(sequence, trace, windows), trace.state
+    sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
+    made = [np.zeros((windows.P, windows.T, len(layer.W_S))) for layer in network.layers]
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        slopes = _slopes(network.layers, trace.z, states, checkpoint)
+        for passes, steps, cells, _ in columns_back(network, sent, slopes, windows, checkpoint):
+            for each, (delta, *_) in zip(made, cells, strict=True):
+                each[passes, steps] = delta
+    return tuple(freeze(each) for each in made)
 
 
 def _apart(network, sent, slopes, windows, checkpoint):

@@ -1,5 +1,6 @@
-"""The examples: experiments worth looking at, by name."""
+"""The examples: experiments worth looking at, by name; and what each view offers of them and of its own."""
 
+from dataclasses import replace
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -20,9 +21,37 @@ EXAMPLES = MappingProxyType({
 })
 
 
-RECIPES = MappingProxyType({example.recipe: name for name, example in EXAMPLES.items()})
+def kept(name):
+    """An example too long to write here, made by a script of benchmarks/."""
+    return from_json(files("rnnviz").joinpath(f"data/{name}.json").read_bytes())
 
 
-def example_of(experiment):
-    """The name of the example that this experiment is, however it is read, or None."""
-    return RECIPES.get(experiment.recipe)
+SCENES = MappingProxyType({
+    "flow": EXAMPLES,
+    "truncation": MappingProxyType({
+        "Cut too early": EXAMPLES["Cut too early"],
+        "Wrong sign": replace(kept("balancing"), weight="W_S1"),
+        "Long lags gone": Experiment(g=0.5, task="delayed recall", score="every step", cut=True, tau_max=8, tau_b=1, per="lag"),
+        "Chunks or sliding": Experiment(g=1.0, input_scale=0.5, T=60, task="sine", score="every step", cut=True, tau_max=20,
+                                        tau_b=10),
+        "Label leak": kept("leak"),
+        "No leak": kept("no-leak"),
+    }),
+    "routes": MappingProxyType({
+        "Five routes": replace(EXAMPLES["By hand"], hand="0.9 0.8 0, 0.9 0.9 0", task="noise", seed=70, layer=1, step=2),
+        "Nearly cancelling": replace(EXAMPLES["By hand"], task="counting ones", seed=30, layer=1, step=2),
+        "By hand": replace(EXAMPLES["By hand"], layer=1, step=2),
+        "A few carry most": replace(EXAMPLES["By hand"], depth=4, hand="0.3 0.5 0, 0.9 0.4 0, 0.9 1.05 0, 0.9 0.3 0",
+                                    task="noise", seed=8, T=30, layer=1, step=1),
+        "Any width": EXAMPLES["Vanishing"],
+    }),
+})
+
+
+RECIPES = MappingProxyType({view: MappingProxyType({example.recipe: name for name, example in examples.items()})
+                            for view, examples in SCENES.items()})
+
+
+def example_of(experiment, view="flow"):
+    """The name of the example of a view that this experiment is, however it is read, or None."""
+    return RECIPES[view].get(experiment.recipe)

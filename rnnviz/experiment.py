@@ -23,6 +23,7 @@ from .windows import Windows, full, truncated
 BUDGET = 300_000_000  # multiply-adds: see cost
 MAX_WIDTH, MAX_T = MAX_SIDE, 10_000
 BY_HAND, TABLE = "by hand", "table"
+VIEWS = ("flow", "truncation", "routes")
 
 
 def whole(default, low, high, label, help="", group="", picture=True):
@@ -44,8 +45,8 @@ NAMES_BY_HAND = tuple(f"{name}{l}" for l in range(1, MAX_DEPTH + 1) for name in 
 DIALS = ("g", "input_scale", "bias", "T", "tau_max", "tau_b", *NAMES_BY_HAND)
 
 
-def switch(default, label, help="", group=""):
-    return field(default=default, metadata=dict(kind="switch", label=label, help=help, group=group, picture=True))
+def switch(default, label, help="", group="", picture=True):
+    return field(default=default, metadata=dict(kind="switch", label=label, help=help, group=group, picture=picture))
 
 
 def words(default, longest, label, help="", group="", picture=True):
@@ -113,6 +114,17 @@ class Experiment:
                       picture=False)
     decades: int = choice(0, (0, 2, 4, 8, 16, 32), "Colour range", "Decades on each side of 1; 0 follows the data.",
                           "Reading", picture=False)
+    view: str = choice("flow", VIEWS, "View", "What is shown of the run.", "Stage", picture=False)
+    weight: str = words("", 8, "Gradient of",
+                        "The parameter whose gradient is taken apart, such as W_T1; empty: the first W_T.", "Reading",
+                        picture=False)
+    per: str = choice("step", ("step", "lag"), "Terms by", "What the terms of a gradient are sorted by.", "Reading",
+                      picture=False)
+    again: bool = switch(False, "Old losses again",
+                         "The common misreading of truncation: every pass injects the losses of all its columns, also those "
+                         "that an earlier pass has carried.", "Reading", picture=False)
+    route: int = whole(0, 0, 6, "Route", "Which of the listed routes is drawn as arrows; 0 is the largest.", "Reading",
+                       picture=False)
     walk: str = choice("", ("", "by step", "by layer", "by diagonal"), "Step through",
                        "The order in which the backward pass is shown cell by cell; empty: all at once.", "Stage",
                        picture=False)
@@ -422,6 +434,13 @@ def parse_dial(text):
     return text
 
 
+def parse_weight(text):
+    """The name of a parameter. Raises ValueError on anything else."""
+    if not re.fullmatch(r"(W_S|W_T|b)([1-9]|1[0-2])|(W|b)_out", text):
+        raise ValueError(f'"{text}" must be W_S, W_T or b with a layer from 1 to {MAX_DEPTH}, W_out or b_out')
+    return text
+
+
 def parse_held(text):
     """The link behind a question mark. Raises ValueError on anything else."""
     if text[0] != "?":
@@ -457,7 +476,7 @@ def value_problem(name, value):
         parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
                   "columns": lambda: parse_ranges(value, MAX_WIDTH, "a column"),
                   "hand": lambda: parse_hand(value), "dial": lambda: value and parse_dial(value),
-                  "held": lambda: value and parse_held(value)}.get(name)
+                  "held": lambda: value and parse_held(value), "weight": lambda: value and parse_weight(value)}.get(name)
         try:
             if parser:
                 parser()

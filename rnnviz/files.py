@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from hashlib import sha256
+from itertools import groupby
 from math import prod
 from pathlib import Path
 
@@ -216,6 +217,41 @@ def grid_csv(flow):
     return tables.write_table(columns)
 
 
+def terms_csv(accounts):
+    """What each step, or lag, adds to the gradient of Accounts as a table: size over the whole gradient's, signed share, in the
+    full gradient and under the schedule; and for every tau_max the angle in degrees, the size ratio and the relative error."""
+    a = accounts
+    n = np.arange(len(a.whole.size))
+    columns = {a.per: n if a.per == "lag" else n + 1, f"size in d{a.name}": a.whole.size, "share": a.whole.share,
+               "size kept": a.kept.size, "share kept": a.kept.share}
+    if a.every is not None:
+        columns["tau_max"] = n + 1
+        for name in (a.name, "all"):
+            columns |= {f"{field} of {name}": getattr(a.every.of[name], field) for field in ("angle", "ratio", "error")}
+    return tables.write_table(columns)
+
+
+def routes_csv(routes):
+    """The largest Routes to a cell as a table, one row a route: its loss step from 1, its moves in order, its term, log10
+    of the term's size, its share of all sizes; then one row for the others together, if there are any, and one for all."""
+    told, largest = routes, routes.largest
+    rows = [(str(i), "1", route.start + 1, in_words(route.moves), route.term, route.log_size, route.share)
+            for i, route in enumerate(largest, start=1)]
+    more = told.number - len(largest)
+    if more:
+        rows.append(("others", str(more), None, None, told.sum - sum(route.term for route in largest), None,
+                     max(0.0, 1.0 - sum(route.share for route in largest))))
+    rows.append(("all", str(told.number), None, None, told.sum, None, 1.0 if told.total > 0 else 0.0))
+    names = ("route", "routes", "loss at step", "moves", f"term of layer {told.layer + 1} step {told.step + 1}", "log10 size",
+             "share of sizes")
+    return tables.write_table(dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+def in_words(moves):
+    """The moves of a route with equal ones counted: "4 time, 1 space"."""
+    return ", ".join(f"{len(list(equal))} {move}" for move, equal in groupby(moves))
+
+
 def script(experiment, sentence, title="rnnviz", file="rnnviz"):
     """A Python program that rebuilds the experiment's picture with the public functions, and checks its sentence.
 
@@ -226,23 +262,26 @@ def script(experiment, sentence, title="rnnviz", file="rnnviz"):
         source = f'rnnviz.load("{file}.json")  # saved from the same page; it holds the numbers that are too many for a link'
     else:
         source = f"rnnviz.from_link(\n    {to_link(e)!r})[0]"
-    options = ["caption=sentence"]
-    if e.layer and e.step:
-        options.append(f"cell=({e.layer - 1}, {e.step - 1})")
-    if e.decades:
-        options.append(f"decades={e.decades}")
-    if e.open:
-        options.append(f"opened=rnnviz.neurons(run, flow, {e.open - 1})")
-    return f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
+    head = f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
 
 import rnnviz
 
 experiment = {source}
-run = rnnviz.run(experiment)
-flow = rnnviz.read(run, experiment.quantity)
-sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
-print(sentence)
+'''
+    end = f'''print(sentence)
 assert sentence == (
     {sentence!r})
-rnnviz.flow_figure(flow, {", ".join(options)}).show()
+'''
+    options = ["caption=sentence"] + ([f"decades={e.decades}"] if e.decades else [])
+    if e.view == "truncation":
+        return head + f'''accounts = rnnviz.account(experiment)
+sentence = rnnviz.truncation_sentence(accounts).text
+{end}rnnviz.truncation_figure(accounts, {", ".join(options)}).show()
+'''
+    options += [f"cell=({e.layer - 1}, {e.step - 1})"] if e.layer and e.step else []
+    options += [f"opened=rnnviz.neurons(run, flow, {e.open - 1})"] if e.open else []
+    return head + f'''run = rnnviz.run(experiment)
+flow = rnnviz.read(run, experiment.quantity)
+sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
+{end}rnnviz.flow_figure(flow, {", ".join(options)}).show()
 '''

@@ -22,6 +22,7 @@ class Page:
     link: str
 
 
+HEADINGS = {"flow": "The outlined cell", "truncation": "This gradient", "routes": "The chosen cell"}
 STYLE = """
 body { font: 16px/1.5 "Source Sans 3", "Source Sans Pro", Helvetica, Arial, sans-serif; color: #12161C; margin: 2rem auto;
   max-width: 1068px; padding: 0 1rem; }
@@ -58,9 +59,9 @@ def section(n, page):
     figure = go.Figure(page.spec).to_json().replace("<", "\\u003c")
     equation = ""
     if page.equation is not None:
-        says = NOTATIONS[page.experiment.notation].says[page.experiment.quantity]
+        says = NOTATIONS[page.experiment.notation].says[page.experiment.quantity] if page.experiment.view == "flow" else ""
         heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark, says)))
-        equation = (f'<p class="rv-heading"><b>The outlined cell</b> <span>{escape(heading)}</span></p>'
+        equation = (f'<p class="rv-heading"><b>{HEADINGS[page.experiment.view]}</b> <span>{escape(heading)}</span></p>'
                     f'<div class="rv-terms">{to_html(page.equation)}</div>')
     link = ""
     if page.link.startswith(("http://", "https://")):

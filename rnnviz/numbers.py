@@ -61,3 +61,13 @@ def percent(share):
     if 0.995 <= share < 1:
         return ">99%"
     return f"{100 * share:.0f}%"
+
+
+def degrees(angle):
+    """An angle in whole degrees; never 0° unless it is."""
+    return f"{angle:.0f}°" if angle >= 0.95 else "<1°" if angle > 1e-5 else "0°"
+
+
+def grouped(n):
+    """A whole number with thin spaces between groups of three."""
+    return f"{n:,}".replace(",", THIN)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
-from .numbers import from_log, number, significant
+from .numbers import degrees, from_log, grouped, number, percent, significant
 
 
 @dataclass(frozen=True)
@@ -248,6 +248,126 @@ def _why_no_rate(reading, losses, fit):
     return f"One rate would explain only {max(0.0, fit.r2):.0%} of the curve: the factor changes from step to step."
 
 
+# Truncation.
+
+
+def parameter(name):
+    """W_T of layer 1, from W_T1."""
+    kind, l = (name, "") if name.endswith("out") else (name.rstrip("0123456789"), name.lstrip("W_STb"))
+    return kind + (f" of layer {l}" if l else "")
+
+
+def together(*lines):
+    """Several lines as one, those that are empty left out."""
+    made = ()
+    for line in filter(None, lines):
+        made += (*((" ", ""),) * bool(made), *line)
+    return made
+
+
+def columns_of(tau):
+    return "1 column" if tau == 1 else f"{tau} columns"
+
+
+def truncation(accounts):
+    """The sentence of Truncation: what the schedule does to one gradient, and what would do."""
+    a = accounts
+    if not a.reference > 0:
+        return Sentence(parts("The loss sends ", ("nothing", "fades"), " back, so there is no gradient to cut."))
+    name = f"the gradient of {parameter(a.name)}"
+    if not np.isfinite(a.now.error[0]):
+        return Sentence(parts(f"{name[0].upper()}{name[1:]} is ", ("exactly 0", "fades"), ": there is nothing to cut."))
+    if a.tau_max is None:
+        lead = parts("Nothing is cut: ", ("every loss reaches every step", "strong"), f" before it, {a.all_pairs:,} "
+                     f"pair{'s' * (a.all_pairs > 1)} of a loss and a step.")
+        return Sentence(lead, together(_one_input(a), _enough(a)))
+    return Sentence(_what_it_does(a, name), together(_misread(a), _long_lags(a), _enough(a), _slides(a)))
+
+
+def _what_it_does(a, name):
+    angle, ratio, error = (float(values[0]) for values in (a.now.angle, a.now.ratio, a.now.error))
+    by = f"Keeping {columns_of(min(a.tau_max, a.T))}"
+    found = None if a.every is None or a.windows.again else a.every.wrong.get(a.name)
+    if found is not None and a.tau_max <= a.T and found[a.tau_max - 1]:
+        return parts(f"{by} gives {name} the ", ("wrong sign", "grows"), ".")
+    if ratio == 0:
+        return parts(f"{by} leaves ", ("nothing", "fades"), f" of {name}.")
+    if error < 1e-12:
+        return parts(f"{by} loses ", ("nothing", "holds"), f" of {name}.")
+    size = percent(error) if error < 9.995 else f"{from_log(np.log10(error))} times"
+    return parts(f"{by} turns {name} by ", (degrees(angle), "strong"), " and drops a part ", (size, "strong"), " of its size.")
+
+
+def _enough(a):
+    """From which tau_max on little is missing."""
+    if a.every is None:
+        return parts(a.pairs.why or "")
+    limits = ((0.1, "10 %"), (0.01, "1 %"), (0.001, "0.1 %"))
+    found = [(words, tau) for error, words in limits if (tau := a.every.smallest(a.name, error)) is not None]
+    wrong = a.every.wrong.get(a.name)
+    said = "" if wrong is None or not wrong.any() else f"Its sign is wrong for {_taus(np.flatnonzero(wrong) + 1)}. "
+    if not found:
+        return parts(f"{said}No truncation brings its error under 10 %.")
+    (words, tau), *more = found
+    return parts(said + ", ".join([f"Error under {words} from τ = {tau}", *(f"{w} from {t}" for w, t in more)]) + ".")
+
+
+def _one_input(a):
+    """The input that decides more than all others together."""
+    step, share, name = a.most_influence
+    if share <= 0.5 or a.T == 1:
+        return ()
+    which = f"The input of step {step + 1}" + (f", “{name}”," if name else "")
+    return parts(f"{which} has ", (percent(share), "strong"), " of the influence of all inputs.")
+
+
+def _long_lags(a):
+    """What is lost although the sum looks right."""
+    longest = a.longest_lag
+    if len(a.losses) < 2 or float(a.now.error[0]) > 0.05 or longest is None or longest + 1 >= a.T:
+        return ()
+    return parts("But ", ("no pair more than " + steps(longest) + " apart", "strong"), " is kept.")
+
+
+def _taus(taus):
+    if len(taus) == 1:
+        return f"τ = {taus[0]}"
+    return f"τ = {taus[0]} to {taus[-1]}" if np.ptp(taus) + 1 == len(taus) else f"{len(taus)} values of τ"
+
+
+def _misread(a):
+    if a.misread is None:
+        return ()
+    ratio, angle = float(a.misread.ratio[0]), float(a.misread.angle[0])
+    if float(a.misread.error[0]) < 1e-12:
+        return parts("Old losses again changes nothing here: no pass reaches the losses of another.")
+    return parts("Old losses again: all gradients become ", (f"{number(ratio)} times", "grows"), " as large as they should ",
+                 "be, ", (degrees(angle), "grows"), " off.")
+
+
+def _slides(a):
+    """What a sliding window would leave at the same cost."""
+    if a.sliding is None or a.misread is not None:
+        return ()
+    columns, there = a.sliding
+    here, there = float(a.together.error[0]), float(there.error[0])
+    return parts(f"Of all gradients this drops {percent(here)}; a sliding window of {columns_of(columns)} at the same cost "
+                 f"{percent(there)}.")
+
+
+# Proof.
+
+
+def checked(proof):
+    """How far the gradients agree with the complex step, or why that was not found out: one line."""
+    if proof.problem:
+        return f"not checked: {proof.problem}"
+    some = "all" if proof.checked == proof.numbers else f"{proof.checked} of"
+    passes = f" in {proof.passes} of {proof.all_passes} passes" if proof.passes < proof.all_passes else ""
+    exact = f"agrees to {significant(proof.disagreement, 1)}" if proof.disagreement else "agrees to the last digit"
+    return f"checked: complex step {exact}, {some} {proof.numbers:,} numbers{passes}"
+
+
 # Step: what each visit of a walk does.
 
 
@@ -326,3 +446,94 @@ def after_the_walk(walk):
     """All passes are done."""
     return Sentence(parts(f"All {len(walk.flows)} passes are done: the grid shows ", ("their sum", "strong"), "."),
                     parts("This sum is what training would use."))
+
+
+# Routes.
+
+NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def numeral(n):
+    """A whole number in a sentence: as a word up to twelve, then as digits with thin spaces between groups of three."""
+    return NUMERALS[n] if n < len(NUMERALS) else grouped(n)
+
+
+def sum_over_steps(sum_, reason=""):
+    """The sentence of Routes where it shows a gradient as a sum over steps: what reading its immediate derivatives as total
+    ones would make of it. sum_: an immediate.Sum, None where there is none. reason: why there are no routes, if so."""
+    hint = f"{reason} By hand has one: there each route is a term to check." if reason.endswith("every layer.") else reason
+    if sum_ is None:
+        return Sentence(parts(reason or "There is no such sum."))
+    kept, ratio = int((sum_.term > 0).sum()), float(sum_.over.ratio[0])
+    lead = f"The gradient of {parameter(sum_.name)} is a sum of {numeral(kept)} term{'s' * (kept != 1)}"
+    if not np.isfinite(ratio):
+        return Sentence(parts(f"{lead}, and ", ("exactly 0", "fades"), "."), parts(hint))
+    if abs(ratio - 1) < 0.005:
+        return Sentence(parts(f"{lead}."), parts(hint))
+    more = f"{number(ratio)} times", "grows"
+    return Sentence(parts(f"{lead}; read as total derivatives they make it ", more, " its size."), parts(hint))
+
+
+def routes(told, quantity="delta", tau_max=None):
+    """The sentence of Routes: how many lead to the cell, and what they add up to. told: a Routes.
+
+    quantity: what the reader means by delta; the routes' sum is dC/dz. tau_max: of the schedule, None without truncation.
+    """
+    name = "δ" if quantity == "delta" else "∂C/∂z"
+    if told.number == 0:
+        return Sentence(parts("No route leads from a loss to this cell: ", (f"{name} is exactly 0", "fades"), "."),
+                        parts(_why_no_route(told, tau_max)))
+    losses = len(told.lattice.starts)
+    ways = numeral(told.number)
+    lead = (f"{ways[0].upper()}{ways[1:]} route{'s lead' if told.number > 1 else ' leads'} from "
+            f"{'the loss' if losses == 1 else f'{numeral(losses)} losses'} to this cell. ")
+    return Sentence(parts(lead, _their_sum(told, name)), parts(f"{_their_moves(told)}{_their_zeros(told)}"))
+
+
+def _why_no_route(told, tau_max):
+    if not np.isfinite(told.lattice.w_T).any():
+        return "No layer from here up is recurrent, so only the loss of its own step could reach it, and there is none."
+    if tau_max is not None:
+        return f"No pass carries a loss to it: each keeps {columns_of(tau_max)}."
+    return "The last loss lies before it."
+
+
+def _their_sum(told, name):
+    """What the terms add up to, as a strong part of the sentence."""
+    one, size = told.number == 1, from_log(told.log_total)
+    if told.zero == told.number:
+        return (f"{'It holds' if one else 'Each holds'} an exact 0: {name} is exactly 0.", "fades")
+    if not np.isfinite(told.sum) or told.total == np.inf:
+        return (f"{'Its size is' if one else 'Their sizes add up to'} {size}: more than a float64 can hold.", "grows")
+    if told.log_total < -307:
+        return (f"{'Its size is' if one else 'Their sizes add up to'} {size}: less than a float64 can tell from 0.", "fades")
+    value = significant(told.sum, 3)
+    if abs(told.sum) <= 1e-13 * told.total:
+        return (f"They cancel: {name} is 0 but for rounding.", "fades")
+    if told.positive > 0 > told.negative and abs(told.sum) < 0.1 * told.total:
+        return (f"They nearly cancel: {name} = {value} is left.", "strong")
+    return (f"{'It is' if one else 'They add up to'} {name} = {value}.", "strong")
+
+
+def _their_moves(told):
+    """What the routes have in common."""
+    down = len(told.lattice.slope) - 1
+    space = f"{numeral(down)} in space" if down else ""
+    if len(told.lattice.starts) > 1:
+        return ("Each starts at one of the losses and goes back in time alone." if not down else
+                f"Each makes {numeral(down)} step{'s' * (down > 1)} in space, and in time as many as its loss is away.")
+    back = int(told.lattice.starts[0]) - told.step
+    if not back and not down:
+        return "It is the loss’s own cell: what the loss sends in, times φ′."
+    time = f"{numeral(back)} step{'s' * (back > 1)} in time" if back else ""
+    made = " and ".join(filter(None, (time, space if back else f"{numeral(down)} step{'s' * (down > 1)} in space")))
+    if told.number == 1:
+        return f"It makes {made}: there is no other way."
+    return f"Every route makes the same {made}, in a different order."
+
+
+def _their_zeros(told):
+    if not 0 < told.zero < told.number:
+        return ""
+    ways = numeral(told.zero)
+    return f" {ways[0].upper()}{ways[1:]} of them hold{'s' * (told.zero == 1)} a factor that is exactly 0."

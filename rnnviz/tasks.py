@@ -66,22 +66,31 @@ def squared(o, target):
 
 
 def sigmoid_cross_entropy(o, target):
-    """-sum target log y + (1 - target) log(1 - y) with y = sigmoid(o), natural log; dL/do = y - target."""
+    """-sum target log y + (1 - target) log(1 - y) with y = sigmoid(o), natural log; dL/do = y - target.
+
+    Where y has come to its target, the difference keeps its digits: -8.5e-17 at o = 37, not 0.
+    """
     size = np.where(o.real < 0, -o, o)
     e = np.exp(-size)
-    y = np.where(o.real < 0, e, 1.0) / (1.0 + e)
+    y, rest = np.where(o.real < 0, e, 1.0) / (1.0 + e), np.where(o.real < 0, 1.0, e) / (1.0 + e)  # rest is 1 - y
     loss = np.where(o.real < 0, 0.0, o) - o * target + np.log1p(e)
-    return y, loss.sum(axis=-1), y - target
+    return y, loss.sum(axis=-1), (1.0 - target) * y - target * rest
 
 
 def softmax_cross_entropy(o, target):
-    """-sum target log y with y = softmax(o), natural log; dL/do = y - target, for targets that add up to 1."""
+    """-sum target log y with y = softmax(o), natural log; dL/do = y - target, for targets that add up to 1.
+
+    As above, where y has come to its target the difference keeps its digits.
+    """
     shifted = o - o.real.max(axis=-1, keepdims=True)
     e = np.exp(shifted)
-    total = e.sum(axis=-1, keepdims=True)
+    largest = np.arange(o.shape[-1]) == o.real.argmax(axis=-1)[..., None]
+    others = np.where(largest, 0.0, e).sum(axis=-1, keepdims=True)
+    beside_1 = others + np.where(largest, e - 1.0, 0.0).sum(axis=-1, keepdims=True)  # the largest e is 1, but for a nudge
+    total = 1.0 + beside_1
     y = e / total
-    loss = np.where(target == 0, 0.0, target * (np.log(total) - shifted)).sum(axis=-1)  # 0 * inf is 0 here
-    return y, loss, y - target
+    loss = np.where(target == 0, 0.0, target * (np.log1p(beside_1) - shifted)).sum(axis=-1)  # 0 * inf is 0 here
+    return y, loss, (1.0 - target) * y - target * np.where(largest, others, total - e) / total
 
 
 LOSSES = {

@@ -38,8 +38,8 @@ class Windows:
         inside = (self.first >= 0) & (self.first <= self.since) & (self.since <= self.last + 1) & (self.last < self.T)
         if not inside.all() or (np.diff(self.first) < 0).any() or (np.diff(self.last) < 0).any():
             raise ValueError(f"every pass must lie within steps 0 to {self.T - 1}, in the order of time")
-        if self.again and (self.since != self.first).any():
-            raise ValueError("every pass must carry all losses that it reaches")
+        if self.again and ((self.since != self.first).any() or (np.diff(self.last) < 1).any()):
+            raise ValueError("every pass must start at a step of its own and carry all losses that it reaches")
         if not self.again and (self.since[1:] <= self.last[:-1]).any():
             raise ValueError("every pass must carry losses that no pass before it carries")
 

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: the assertions here bring their own words.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run", "--disable-component-update",
         "--disable-sync")
-PATIENCE = 20_000  # ms
+PATIENCE = 60_000  # ms; only a test that fails waits so long
 
 
 # Chromium and the server.
@@ -52,9 +53,10 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def browser(chromium):
-    """One Chromium for all tests; each test opens contexts of its own."""
-    from playwright.sync_api import sync_playwright
+    """One Chromium for all tests; two pages of a test never share a context."""
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium, args=list(ARGS))
         yield made
@@ -113,8 +115,15 @@ def running(folder):
     yield made
     made.stop()
     log = made.log.read_text(errors="replace")
-    assert "Traceback" not in log, log
+    assert not [failure for failure in log.split("Traceback")[1:] if not overlap(failure)], log
     assert "page error" not in log, log
+
+
+def overlap(failure):
+    """Whether this is Streamlit's own race, without a line of ours: under load, a run that ends clears away widgets while the
+    thread of the next one, which has a lock of its own, walks through them."""
+    return ("dictionary changed size during iteration" in failure and "session_state" in failure
+            and "rnnviz" not in failure)
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +142,18 @@ class Watch:
     """What a page does that it should not: errors on its console, thrown ones, requests to another host."""
 
     def __init__(self, page, server):
-        self.server, self.complaints, self.hosts = server, [], set()
-        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc or urlsplit(request.url).scheme))
+        self.page, self.server, self.complaints, self.hosts = page, server, [], set()
+        self.heard = {
+            "console": lambda message: self.complaints.append(message.text) if message.type == "error" else None,
+            "pageerror": lambda error: self.complaints.append(str(error)),
+            "request": lambda request: self.hosts.add(urlsplit(request.url).netloc or urlsplit(request.url).scheme),
+        }
+        for event, hear in self.heard.items():
+            page.on(event, hear)
+
+    def end(self):
+        for event, hear in self.heard.items():
+            self.page.remove_listener(event, hear)
 
     def check(self):
         assert not self.complaints, self.complaints
@@ -146,19 +163,49 @@ class Watch:
 SCREEN = {"width": 1440, "height": 900}
 
 
-@pytest.fixture
-def visit(browser, server):
-    """visit(query="", **context options) -> a page with the picture drawn, in a browser context of its own.
+def new_tab(browser, **options):
+    """A tab in a browser context of its own."""
+    context = browser.new_context(**{"viewport": SCREEN, **options})
+    context.set_default_timeout(PATIENCE)
+    return context.new_page()
 
+
+@pytest.fixture(scope="module")
+def tabs(browser):
+    """The tabs that tests of a module have left, each in a context of its own. In one of these the page costs a quarter of what
+    it costs in a new one, where all scripts are compiled again."""
+    left = []
+    yield left
+    for tab in left:
+        tab.context.close()
+
+
+def leave(tab):
+    """Give a tab up with nothing kept in it but its history."""
+    tab.mouse.up()
+    tab.evaluate("sessionStorage.clear(); localStorage.clear()")
+    tab.goto("about:blank")
+
+
+@pytest.fixture
+def visit(browser, server, tabs):
+    """visit(query="", ...) -> a page with the picture drawn; a second one in the same test is another browser's.
+
+    It may be in a tab that an earlier test has left, unless new=True, or what else is asked for needs a context of its own.
     At the end of the test it must have kept to itself and logged no error, unless watched=False.
     """
-    contexts, watches = [], []
+    new_ones, old_ones, watches = [], [], []
 
-    def open_(query="", *, wait=True, watched=True, route=None, init=None, home=server, **options):
-        context = browser.new_context(**{"viewport": SCREEN, **options})
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
+    def open_(query="", *, wait=True, watched=True, new=False, route=None, init=None, home=server, viewport=SCREEN,
+              color_scheme="light", **options):
+        if new or route or init or options or home is not server:
+            page = new_tab(browser, viewport=viewport, color_scheme=color_scheme, **options)
+            new_ones.append(page)
+        else:
+            page = tabs.pop() if tabs else new_tab(browser)
+            old_ones.append(page)
+            page.set_viewport_size(viewport)
+            page.emulate_media(color_scheme=color_scheme)
         if watched:
             watches.append(Watch(page, home))
         if init:
@@ -173,25 +220,27 @@ def visit(browser, server):
 
     yield open_
     for watch in watches:
+        watch.end()
+    for page in new_ones:
+        page.context.close()
+    for page in old_ones:
+        leave(page)
+        tabs.append(page)
+    for watch in watches:
         watch.check()
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")
 def pages(browser, server):
     """One open page a theme, shared by the tests that do not ask for one of their own."""
-    contexts, made = [], {}
+    made = {}
     for scheme in ("light", "dark"):
-        context = browser.new_context(viewport=SCREEN, color_scheme=scheme)
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
+        page = new_tab(browser, color_scheme=scheme)
         made[scheme] = page, Watch(page, server)
         page.goto(server.address)
     yield made
-    for context in contexts:
-        context.close()
+    for page, _ in made.values():
+        page.context.close()
 
 
 def again(pages, scheme):
@@ -237,6 +286,23 @@ ANSWERED = """() => {
 def drawn(page, old=None):
     """Wait until the picture is drawn in full at the width of its place; old: a rev that it must not be any more."""
     page.wait_for_function(DRAWN, arg=old)
+    return page
+
+
+RESTS = """() => {
+  const root = document.querySelector(".rv-board"), board = root?.board;
+  const rests = board && root.dataset.rev === board.rev && !board.settling && !board.lane?.busy && !board.lane?.next
+    && document.querySelector('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]');
+  const now = rests ? `${board.rev} ${board.told.link}` : "";
+  if (now !== window.seen) Object.assign(window, { seen: now, since: performance.now() });
+  return now && performance.now() - window.since > 400;
+}"""
+
+
+def at_rest(page):
+    """Wait until nothing is under way any more: no run of the script, no answer, no picture, and none was for a moment."""
+    page.evaluate("window.seen = null")
+    page.wait_for_function(RESTS)
     return page
 
 
@@ -305,7 +371,8 @@ def move(page, name, key="ArrowRight", times=1):
 
 def example(page, name):
     """Click an example's pill and wait for its picture."""
-    return act(page, lambda: page.get_by_role("radio", name=name, exact=True).click())
+    return act(page, lambda: page.get_by_role("radio", name=name, exact=True).click(),
+               until=f"() => document.querySelector('.rv-board').board.told.controls.example === {json.dumps(name)}")
 
 
 def middle_of(page, layer, step):

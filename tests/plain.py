@@ -108,6 +108,85 @@ def grid_of(run):
     return grid(run.network, run.sequence, run.windows)
 
 
+# Truncation by really cutting: every pass is a run of its own, from a state that is held.
+
+
+def steps_forward(network, xs, held):
+    """(z, h) of a run over the inputs xs from held states, one a layer: z[t][l], and h[t][l] with the held ones as h[0]."""
+    z, h = [], [held]
+    for x in xs:
+        below, sums, states = x.astype(REAL), [], []
+        for l, layer in enumerate(network.layers):
+            total = layer.W_S.astype(REAL) @ below + layer.b
+            if layer.W_T is not None:
+                total = total + layer.W_T.astype(REAL) @ h[-1][l]
+            below = PHI[layer.cell][0](total)
+            sums.append(total)
+            states.append(below)
+        z.append(sums)
+        h.append(states)
+    return z, h
+
+
+def cut(network, sequence, tau_max, tau_b, again=False):
+    """{name of an array of a Backward: its numbers, one entry a layer where there are layers} of truncated backpropagation.
+
+    BPTT(h; h') of Williams and Peng by the letter: at every tau_b-th step n, and at the last, the columns
+    n - tau_max + 1 .. n are run anew from the state that was held before them, and the losses since the previous pass are
+    sent back through them. again: the losses of all its columns, old ones too.
+    """
+    layers, T = network.layers, sequence.T
+    cells = ("delta", "grad_h", "from_space", "from_time")
+    found = {name: [np.zeros((T, layer.n), REAL) for layer in layers] for name in cells}
+    found |= {f"d{name}": [np.zeros(np.shape(getattr(layer, name)), REAL) for layer in layers]
+              for name in ("W_S", "W_T", "b", "h_0")}
+    found |= {"dx": np.zeros(sequence.x.shape, REAL)}
+    if network.W_out is not None:
+        found |= {"dW_out": np.zeros(network.W_out.shape, REAL), "db_out": np.zeros(network.b_out.shape, REAL)}
+    _, states = steps_forward(network, sequence.x, [layer.h_0.astype(REAL) for layer in layers])
+    previous = 0
+    for n in range(1, T + 1):
+        if n % tau_b == 0 or n == T:
+            start = max(1, n - tau_max + 1)
+            losses = {t for t in range(start, n + 1) if sequence.scored[t - 1] and (again or t > previous)}
+            one_pass(network, sequence, start, n, losses, [state.copy() for state in states[start - 1]], found)
+            previous = n
+    return found
+
+
+def one_pass(network, sequence, start, n, losses, held, found):
+    """Add to `found` what one pass over the steps start..n, counted from 1, sends back; nothing goes beyond the held states."""
+    layers = network.layers
+    z, h = steps_forward(network, sequence.x[start - 1:n], held)
+    later = [np.zeros(layer.n, REAL) for layer in layers]
+    for t in range(n, start - 1, -1):
+        sums, before, now = z[t - start], h[t - start], h[t - start + 1]
+        space = np.zeros(layers[-1].n, REAL)
+        if t in losses:
+            o = now[-1] if network.W_out is None else network.W_out.astype(REAL) @ now[-1] + network.b_out
+            space = error = SENT[sequence.loss](o, sequence.target[t - 1])
+            if network.W_out is not None:
+                found["dW_out"] += np.outer(error, now[-1])
+                found["db_out"] += error
+                space = network.W_out.T.astype(REAL) @ error
+        for l in range(len(layers) - 1, -1, -1):
+            layer, time = layers[l], np.zeros(layers[l].n, REAL)
+            if layer.W_T is not None and t < n:
+                time = layer.W_T.T.astype(REAL) @ later[l]
+            delta = (space + time) * PHI[layer.cell][1](sums[l])
+            for name, value in (("from_space", space), ("from_time", time), ("grad_h", space + time), ("delta", delta)):
+                found[name][l][t - 1] += value
+            found["dW_S"][l] += np.outer(delta, now[l - 1] if l else sequence.x[t - 1])
+            found["db"][l] += delta
+            if layer.W_T is not None:
+                found["dW_T"][l] += np.outer(delta, before[l])
+                if t == 1:
+                    found["dh_0"][l] += layer.W_T.T.astype(REAL) @ delta
+            later[l] = delta
+            space = layer.W_S.T.astype(REAL) @ delta
+        found["dx"][t - 1] += space
+
+
 def line(curve):
     """(rate per step back, log10 at the end, r2) of the least-squares line through log10 values, the last sixth left out."""
     T = len(curve)

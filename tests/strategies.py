@@ -177,6 +177,8 @@ def values(name, max_T, max_depth, max_width):
         return st.lists(group, max_size=max_depth).map(", ".join)
     if name == "columns":
         return step_lists(5)
+    if name == "weight":
+        return st.sampled_from(("", "W_S1", "W_T1", "b1", "W_T2", "W_out", "b_out", "W_S12"))
     if name == "dial":
         return st.sampled_from(("", *DIALS))
     if name == "held":

@@ -4,10 +4,12 @@ Tolerance: numbers here are sums of at most a few hundred products of size one o
 rounded at 1.1e-16; 1e-11 of the largest entry is a thousandfold margin and still ten digits short of a missing factor.
 """
 
+import tracemalloc
 from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
+import plain
 import pytest
 import reference
 from hypothesis import given, settings
@@ -899,3 +901,62 @@ def test_a_gated_layer_that_does_not_fit_its_gates_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="a lstm layer needs W_T"):
         Layer(np.ones((8, 2)), cell="lstm")
     assert Layer(np.ones((8, 2)), np.ones((8, 2)), cell="lstm").n == 2
+
+
+# Truncation, against a graph that is really cut.
+
+
+def ragged(scored):
+    """Three layers of different widths and cells, the middle one static, h_0 not zero, with a readout; seven steps."""
+    rng = np.random.default_rng(11)
+    network = Network([
+        Layer(rng.standard_normal((3, 2)), 0.6 * rng.standard_normal((3, 3)), rng.standard_normal(3), "tanh",
+              rng.standard_normal(3)),
+        Layer(rng.standard_normal((4, 3)), None, rng.standard_normal(4), "relu", rng.standard_normal(4)),
+        Layer(rng.standard_normal((2, 4)), 0.9 * rng.standard_normal((2, 2)), rng.standard_normal(2), "sigmoid",
+              rng.standard_normal(2)),
+    ], rng.standard_normal((2, 2)), rng.standard_normal(2))
+    return network, Sequence(rng.standard_normal((7, 2)), rng.standard_normal((7, 2)), np.isin(np.arange(7), scored))
+
+
+SCORED = {"last": [6], "every": list(range(7)), "chosen": [1, 2, 5]}
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("scored", SCORED)
+def test_every_schedule_sends_back_what_a_graph_that_is_really_cut_does(scored, again):
+    """Tolerance: sums of a few dozen products, each rounded at 1.1e-16, against long doubles."""
+    network, seq = ragged(SCORED[scored])
+    trace = forward(network, seq)
+    for tau_max in range(1, seq.T + 3):
+        for tau_b in range(1, seq.T + 3):
+            sent = backward(network, seq, trace, truncated(seq.T, tau_max, tau_b, again))
+            for name, expected in plain.cut(network, seq, tau_max, tau_b, again).items():
+                found, expected = ([value] if isinstance(value, np.ndarray) else value
+                                   for value in (getattr(sent, name), expected))
+                for of_layer, wanted in zip(found, expected, strict=True):
+                    if of_layer is None:
+                        assert name == "dW_T"
+                        assert wanted.shape == ()  # the static layer has none
+                    else:
+                        np.testing.assert_allclose(of_layer, wanted.astype(float), rtol=0, atol=1e-12 * np.abs(wanted).max(),
+                                                   err_msg=f"{name} at tau_max = {tau_max}, tau_b = {tau_b}")
+
+
+def test_a_sliding_window_over_many_steps_never_holds_every_pass_by_itself():
+    """One array of every pass, step and unit of one layer would take 134 MB; the result itself holds 6."""
+    L, H, T = 4, 64, 512
+    rng = np.random.default_rng(12)
+    layers = [Layer(rng.standard_normal((H, 1 if l == 0 else H)) / 8, 0.9 * orthogonal(rng, H, H)) for l in range(L)]
+    network = Network(layers, rng.standard_normal((1, H)) / 8)
+    seq = Sequence(rng.standard_normal((T, 1)), rng.standard_normal((T, 1)), np.ones(T, bool))
+    trace, windows = forward(network, seq), truncated(T, 51, 1)
+    tracemalloc.start()
+    try:
+        sent = backward(network, seq, trace, windows)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent.delta[0].any()
+    assert held > 4 * L * T * H * 8  # the four quantities of every cell are in what is measured
+    assert peak - held < T * T * H * 8 / 8

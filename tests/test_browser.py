@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 import statistics
 import subprocess
 import time
@@ -14,8 +15,9 @@ from urllib.parse import parse_qs
 import axe_core_python
 import numpy as np
 import pytest
-from browser import SCREEN, act, drawn, equation, example, grid, lead, middle_of, move, outlined, query, slider, widget
+from browser import SCREEN, act, at_rest, drawn, equation, example, grid, lead, middle_of, move, outlined, query, slider, widget
 from playwright.sync_api import expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, run
@@ -211,6 +213,7 @@ def test_an_example_can_be_shared_as_a_link(page, visit):
 
 def test_back_returns_from_examples_one_by_one_and_forward_goes_again(visit):
     page = visit("?g=0.7")
+    page.evaluate(WATCH_NODE)
     first = lead(page)
     example(page, "Exploding")
     second = lead(page)
@@ -224,10 +227,51 @@ def test_back_returns_from_examples_one_by_one_and_forward_goes_again(visit):
         assert query(page).startswith(link)
     assert same_grid(page, EXAMPLES["Edge"])
     assert slider(page, "g").input_value() == "1.05"
+    assert page.evaluate("window.watched.removed") == 0, "the board was taken away for a moment"
+
+
+def test_a_board_that_is_taken_away_and_brought_anew_goes_on_as_it_was(visit):
+    """Streamlit's server may throw away what it has not sent yet of one part of the page when that part is asked for again."""
+    page, lost, keep = visit(new=True, wait=False), [], True
+
+    def thin(socket):
+        server = socket.connect_to_server()
+
+        def pass_on(message):
+            component = ForwardMsg.FromString(message).delta.new_element.bidi_component.component_name
+            if component.endswith("rnnviz_board") and not keep:
+                lost.append(message)
+            else:
+                socket.send(message)
+
+        server.on_message(pass_on)
+
+    page.route_web_socket(re.compile("_stcore/stream"), thin)
+    page.reload()
+    drawn(page)
+    length = page.evaluate("history.length")
+    page.evaluate("window.plot = document.querySelector('.rv-plot')")
+    keep = False
+    page.get_by_role("radio", name="Exploding", exact=True).click()
+    page.wait_for_selector(".rv-board", state="detached")
+    assert lost
+    keep = True
+    page.get_by_role("radio", name="Edge", exact=True).click()
+    page.wait_for_selector(".rv-board")
+    at_rest(page)
+    assert page.evaluate("document.querySelector('.rv-plot') === window.plot")
+    assert same_grid(page, EXAMPLES["Edge"])
+    assert page.evaluate("history.length") == length + 1
+    act(page, lambda: page.mouse.click(*middle_of(page, 2, 9)))
+    act(page, lambda: page.keyboard.press("ArrowRight"))
+    at_rest(page)
+    assert outlined(page) == (2, 10), "an older board listens too"
+    act(page, page.go_back)
+    assert same_grid(page, Experiment())
 
 
 def test_a_moved_slider_replaces_the_history_entry_and_an_example_adds_one(visit):
-    page = visit()
+    page = visit(new=True)
     length = page.evaluate("history.length")
     move(page, "g", times=3)
     assert page.evaluate("history.length") == length
@@ -273,18 +317,20 @@ def test_two_visitors_do_not_see_each_others_settings(page, dark):
 # A server that goes away.
 
 
+MADE = "() => document.querySelector('.rv-board').board.made"  # when the server made what is shown
+
+
 @pytest.mark.parametrize("name", ["g", "T"])
 def test_a_slider_moves_the_picture_of_an_idle_page_whose_server_was_restarted(visit, own_server, name):
     page = visit(home=own_server, watched=False)
     example(page, "Saturated")
-    page.wait_for_selector('[data-test-script-state="notRunning"]')
-    page.wait_for_timeout(300)  # idle: the last run is over, and nothing asks for another one
-    link = query(page)
+    at_rest(page)
+    link, made = query(page), page.evaluate(MADE)
     own_server.stop(kill=True)
     page.wait_for_selector('[data-test-connection-state]:not([data-test-connection-state="CONNECTED"])')
     own_server.start()
-    page.wait_for_selector('[data-test-connection-state="CONNECTED"]', timeout=60_000)
-    page.wait_for_timeout(1000)
+    page.wait_for_function(f"(made) => ({MADE})() > made", arg=made)
+    at_rest(page)
     assert query(page) == link
     move(page, name)
     assert same_grid(page, from_link(query(page))[0])
@@ -297,12 +343,12 @@ def test_a_server_killed_and_restarted_under_an_open_page_loses_nothing(visit, o
     move(page, "g", times=2)
     act(page, lambda: page.mouse.click(*middle_of(page, 2, 20)))
     link, words, cells = query(page), lead(page), grid(page)
-    made = page.evaluate("document.querySelector('.rv-board').board.made")
+    made = page.evaluate(MADE)
     own_server.stop(kill=True)
     page.wait_for_selector('[data-test-connection-state]:not([data-test-connection-state="CONNECTED"])')
     assert lead(page) == words
     own_server.start()
-    page.wait_for_function(f"document.querySelector('.rv-board').board.made > {made}", timeout=60_000)
+    page.wait_for_function(f"(made) => ({MADE})() > made", arg=made)
     page.wait_for_selector('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]')
     assert (lead(page), grid(page), query(page)) == (words, cells, link)
     assert slider(page, "g").input_value() == "1.32"

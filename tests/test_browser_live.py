@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import act, drawn, equation, example, grid, lead, middle_of, outlined, query, rev, slider
+from browser import act, at_rest, drawn, equation, example, grid, lead, middle_of, outlined, query, rev, slider
 from playwright.sync_api import expect
 from test_browser import complaints, same_grid, sentence_of
 from test_browser_own import choose_file
@@ -183,7 +183,7 @@ def test_an_arrow_key_in_a_weight_by_hand_moves_the_picture(visit):
 
 
 def test_without_a_lane_the_picture_comes_with_the_release(visit):
-    page = visit(wait=False, watched=False)
+    page = visit(wait=False, watched=False, new=True)
     page.route_web_socket(re.compile("rnnviz/live"), lambda socket: socket.close())
     page.reload()
     drawn(page)
@@ -219,12 +219,13 @@ def test_answers_that_come_late_are_forgotten_with_the_hand_they_were_for(visit,
     page.mouse.up()
     page.wait_for_timeout(2 * delay)
     example(page, "Exploding")
+    at_rest(page)
     page.wait_for_timeout(3 * delay)
     assert same_grid(page, EXAMPLES["Exploding"])
     assert from_link(query(page))[0] == EXAMPLES["Exploding"]
     page.go_back()
     page.wait_for_function(f"() => !({LINK})().includes('relu')")
-    drawn(page)
+    at_rest(page)
     page.wait_for_timeout(3 * delay)
     assert float(live_value(page, "g")) == from_link(link(page))[0].g
     assert same_grid(page, from_link(link(page))[0])
@@ -282,7 +283,7 @@ def test_a_sweep_moves_the_dial_by_itself_pauses_and_ends_at_any_key(page):
     page.wait_for_function(f"() => Number(new URLSearchParams(({LINK})()).get('g')) > 0.9")
     assert float(live_value(page, "g")) > 0.85, "the slider in the sidebar goes along"
     page.get_by_role("button", name="Pause").click()
-    page.wait_for_timeout(300)
+    at_rest(page)
     there = link(page)
     page.wait_for_timeout(400)
     assert link(page) == there
@@ -291,7 +292,7 @@ def test_a_sweep_moves_the_dial_by_itself_pauses_and_ends_at_any_key(page):
     page.locator(".rv-figure").focus()
     page.keyboard.press("ArrowUp")
     expect(page.get_by_role("button", name="Sweep")).to_be_visible()
-    page.wait_for_timeout(600)
+    at_rest(page)
     g = from_link(link(page))[0].g
     assert float(live_value(page, "g")) == g
     assert from_link(query(page))[0].g == g
@@ -363,7 +364,7 @@ def test_steps_ask_nothing_of_the_server_until_they_rest_and_then_the_link_says_
     page.reload()
     page.wait_for_selector(".rv-board[data-step]")
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(500)
+    at_rest(page)
     before = len(sent)
     for _ in range(40):
         page.keyboard.press("ArrowRight")
@@ -502,11 +503,14 @@ SMALLEST = """() => {
     ("lecture=1", "lecture"), ("lecture=1&walk=by+step&visit=9", "step"), ("lecture=dark&cut=1&score=every+step", "lecture"),
     ("lecture=1&depth=2&width=1&init=by+hand&T=6&readout=none&task=sine", "lecture"),
     ("lecture=1&walk=by+diagonal&visit=5", "step"), ("walk=by+step&visit=20", "step"), ("", "page"),
+    ("lecture=1&view=truncation&score=every+step&cut=1&tau_b=4", "lecture"), ("view=truncation&cut=1", "page"),
+    ("lecture=1&view=routes&depth=2&width=1&init=by+hand&T=6&readout=none&task=sine", "lecture"),
+    ("view=routes&depth=2&width=1&init=by+hand&T=6&readout=none&task=sine", "page"), ("lecture=dark&view=routes", "lecture"),
 ])
 def test_a_mode_passes_the_checker_shows_its_keys_and_a_lecture_can_be_read_from_row_twenty(visit, query_, mode):
     page = visit("?" + query_, wait=False, viewport=BIG)
     page.wait_for_selector(".rv-board[data-rev]")
-    page.wait_for_timeout(600)
+    at_rest(page)
     if "lecture" in query_:
         found = page.evaluate(SMALLEST)
         assert len(found) > 20
@@ -517,7 +521,8 @@ def test_a_mode_passes_the_checker_shows_its_keys_and_a_lecture_can_be_read_from
     assert complaints(page, {"include": [[".rv-board"]]}) == []
     page.keyboard.press("?")
     rows = page.locator("dialog[open] tr")
-    assert [tuple(row.locator("th, td").all_inner_texts()) for row in rows.all()] == list(KEYS[mode])
+    known = [(key, what) for key, what, *only in KEYS[mode] if not only or "view=" not in query_]
+    assert [tuple(row.locator("th, td").all_inner_texts()) for row in rows.all()] == known
     assert complaints(page, {"include": [[".rv-keys"]]}) == []
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
@@ -569,7 +574,7 @@ def test_the_lecturers_dial_is_chosen_and_turns_the_picture(visit):
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.wait_for_function("() => location.search.includes('T=35')")
-    page.wait_for_timeout(500)
+    at_rest(page)
     assert from_link(link(page))[0].T == 35
     assert len(grid(page)[0]) == 35
 
@@ -577,7 +582,7 @@ def test_the_lecturers_dial_is_chosen_and_turns_the_picture(visit):
 def test_a_click_on_a_cell_is_right_where_the_picture_is_magnified(visit):
     page = visit("?lecture=1", viewport=BIG, wait=False)
     page.wait_for_selector(".rv-lecture[data-rev]")
-    page.wait_for_timeout(700)
+    at_rest(page)
     place = page.evaluate("""() => {
       const { board } = document.querySelector(".rv-board"), plot = board.plot, box = plot.getBoundingClientRect();
       const { xaxis, yaxis } = plot._fullLayout;

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import act, drawn, example, grid, lead, move, query
+from browser import act, at_rest, drawn, example, grid, lead, move, query
 from playwright.sync_api import expect
 from test_browser import same_grid
 
@@ -29,19 +29,24 @@ pytest_plugins = ["browser"]
 
 def show_editor(page):
     page.get_by_text("Edit weights", exact=True).click()
-    page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
-    page.wait_for_timeout(500)  # a table takes keys only some time after it was drawn
+    page.locator("#glide-cell-1-0").wait_for(state="attached")
 
 
 def click_cell(page, row, column):
-    """Select a cell of the editor, counted from 1; its columns are 66 px wide, its rows 35."""
-    box = page.locator("[data-testid=stDataFrame]").first.bounding_box()
-    page.mouse.click(box["x"] + 80 + 66 * (column - 1), box["y"] + 52 + 35 * (row - 1))
-    page.wait_for_timeout(600)
+    """Select a cell of the editor, counted from 1, until it takes keys; its columns are 66 px wide, its rows 35."""
+    at_rest(page)
+    page.locator("[data-testid=stDataFrame]").first.click(position={"x": 80 + 66 * (column - 1), "y": 52 + 35 * (row - 1)})
+    page.wait_for_function("(cell) => document.activeElement.id === cell", arg=f"glide-cell-{column}-{row - 1}")
 
 
 def typed(page, text):
-    page.keyboard.type(text, delay=60)
+    """Type over the selected cell, no faster than a person; its field opens with the first letter."""
+    field = page.locator("textarea.gdg-input")
+    page.keyboard.type(text[0], delay=60)
+    expect(field).to_be_focused()
+    page.keyboard.type(text[1:], delay=60)
+    expect(field).to_have_value(text)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))")
     page.keyboard.press("Enter")
 
 
@@ -75,7 +80,8 @@ def test_a_number_typed_into_a_cell_moves_the_picture_and_undo_moves_it_back(vis
 
 
 def test_a_block_copied_from_a_spreadsheet_is_pasted_into_the_matrix(visit):
-    page = visit("?width=3", permissions=["clipboard-read", "clipboard-write"])
+    page = visit("?width=3")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show_editor(page)
     page.evaluate("navigator.clipboard.writeText('0.5\\t0.25\\t-1\\n2\\t0\\t1e-3\\n')")
     click_cell(page, 2, 1)
@@ -84,7 +90,8 @@ def test_a_block_copied_from_a_spreadsheet_is_pasted_into_the_matrix(visit):
 
 
 def test_a_decimal_comma_typed_or_pasted_is_one_and_what_is_no_number_is_refused(visit):
-    page = visit("?width=3", permissions=["clipboard-read", "clipboard-write"])
+    page = visit("?width=3")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show_editor(page)
     type_into(page, 1, 1, "0,5")
     assert own(page).arrays["W_T1"][0, 0] == 0.5
@@ -173,7 +180,7 @@ def test_weights_too_large_for_the_link_are_named_when_the_server_has_been_resta
     own_server.stop(kill=True)
     page.wait_for_selector('[data-test-connection-state]:not([data-test-connection-state="CONNECTED"])')
     own_server.start()
-    page.wait_for_selector('[data-test-connection-state="CONNECTED"]', timeout=60_000)
+    page.wait_for_selector('[data-test-connection-state="CONNECTED"]')
     page.locator(".rv-notes p").wait_for()
     assert "too large for its link, and they are gone. Open their file again" in page.locator(".rv-notes").inner_text()
     assert same_grid(page, Experiment(depth=1, width=70))
@@ -193,7 +200,7 @@ def test_an_address_of_100_kb_opens_with_a_note(visit):
 @pytest.fixture
 def sharing(visit):
     """A page at By hand, its Share menu open."""
-    page = visit(accept_downloads=True)
+    page = visit()
     example(page, "By hand")
     page.get_by_role("button", name="Share").click()
     page.get_by_role("button", name="Figure as PNG").wait_for()
@@ -229,7 +236,7 @@ def test_the_figure_is_saved_as_png_and_svg_with_its_words(sharing):
 def test_the_files_of_the_share_menu_hold_the_picture(sharing):
     name, text = saved_as(sharing, "Experiment as JSON")
     assert (name, from_json(text)) == ("rnnviz-by-hand.json", EXAMPLES["By hand"])
-    name, text = saved_as(sharing, "Grid as CSV")
+    name, text = saved_as(sharing, "Numbers as CSV")
     assert (name, text.decode()) == ("rnnviz-by-hand.csv", grid_csv(read(run(EXAMPLES["By hand"]))))
     name, text = saved_as(sharing, "Python script")
     assert name == "rnnviz-by-hand.py"

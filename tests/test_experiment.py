@@ -327,7 +327,7 @@ def test_a_run_is_repeatable_to_the_last_bit_and_stands_on_what_its_experiment_s
 def test_how_a_picture_is_read_does_not_change_the_run(experiment, data):
     reading = {"quantity": "grad_h", "notation": "space/time", "layer": 2, "step": 3, "open": 1, "decades": 8}
     stage = {"walk": "by layer", "visit": 4, "lecture": "1", "dial": "T", "held": "?g=1.25"}
-    reading |= stage
+    reading |= stage | {"view": "truncation", "weight": "W_S1", "per": "lag", "again": True, "route": 3}
     assert {name for name, control in CONTROLS.items() if not control["picture"]} == set(reading)
     other = replace(experiment, **reading)
     assert other.recipe == experiment.recipe

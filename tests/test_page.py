@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from strategies import experiments
 from streamlit.testing.v1 import AppTest
 
-from rnnviz.examples import EXAMPLES
+from rnnviz.examples import EXAMPLES, SCENES
 from rnnviz.experiment import CONTROLS, Experiment, problem, run, shapes
 from rnnviz.figures import DARK, LIGHT, THEMES, flow_figure, flow_spec
 from rnnviz.files import to_json
@@ -284,9 +284,11 @@ def test_every_control_has_a_widget_that_sets_it():
         "tau_b": (5, {"cut": True}), "quantity": ("grad_h", {}), "notation": ("derivation", {}), "open": (2, {}),
         "decades": (16, {}), "inputs": (3, {"task": "noise"}), "outputs": (2, {"task": "noise"}), "columns": ("2", TABLED),
         "aim": ("zero", TABLED), "target_column": (2, {**TABLED, "aim": "a column"}), "scaling": ("none", TABLED),
+        "view": ("truncation", {}),
     }
     # number fields, clicks on the grid, the editor, the dialog and the board's own controls set the others
-    others = {"hand", "layer", "step", "weights", "table", "walk", "visit", "lecture", "dial", "held"}
+    others = {"hand", "layer", "step", "weights", "table", "walk", "visit", "lecture", "dial", "held", "weight", "per", "again",
+              "route"}
     assert set(settings) | others == set(CONTROLS)
     for name, (value, needs) in settings.items():
         page = visit({k: str(int(v) if v is True else v) for k, v in needs.items()})
@@ -397,7 +399,7 @@ def test_a_reported_cell_is_outlined_and_gets_its_equation_and_its_link():
 
 def test_outlining_a_cell_computes_no_new_run(monkeypatch):
     page = visit()
-    from rnnviz.ui import picture as script
+    from rnnviz.ui import drawings as script
 
     monkeypatch.setattr(script, "run", lambda *a: pytest.fail("the run was computed again"))
     report(page, cell=[1, 3, 1])
@@ -477,7 +479,7 @@ def test_a_setting_that_cannot_run_leaves_the_last_picture_and_names_its_field(q
 
 
 def test_an_unexpected_error_is_one_sentence_with_a_code_and_a_line_in_the_log(monkeypatch, caplog):
-    from rnnviz.ui import picture as script
+    from rnnviz.ui import drawings as script
 
     monkeypatch.setattr(script, "flow_spec", lambda *a, **k: 1 / 0)
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
@@ -833,7 +835,7 @@ def test_a_lost_table_is_named_and_opening_it_again_brings_the_picture_back():
     lost = visit(link)
     assert picture(lost)["notes"][0] == "This picture had a table, too large for its link, and it is gone. Open its file again."
     found = take(lost, "long.csv", dict(FILES)["long.csv"])
-    np.testing.assert_array_equal(unzoomed(found), unzoomed(page))
+    np.testing.assert_array_equal(grid(found), grid(page))
 
 
 def test_the_shelf_lets_go_of_the_oldest_and_of_what_nobody_asks_for():
@@ -928,7 +930,8 @@ def shared(page):
 def test_the_share_menu_offers_the_link_and_every_file():
     page = shared(visit("g=0.9"))
     assert page.code[0].value.endswith("/?g=0.9")
-    assert [b.label for b in page.get("download_button")] == ["Web page", "Grid as CSV", "Experiment as JSON", "Python script"]
+    labels = ["Web page", "Numbers as CSV", "Experiment as JSON", "Python script"]
+    assert [b.label for b in page.get("download_button")] == labels
 
 
 def test_the_share_menu_says_what_does_not_travel_in_the_link():
@@ -1049,7 +1052,7 @@ def matrix_names(page):
 def names_of(widget):
     """The values behind a row of buttons."""
     key = plain_key(widget.key)
-    return list(CONTROLS[key[2:]]["choices"] if key.startswith("w_") else EXAMPLES)
+    return list(CONTROLS[key[2:]]["choices"] if key.startswith("w_") else widget.options)
 
 
 def check(page):
@@ -1066,7 +1069,7 @@ def check(page):
     if not made["notes"]:
         assert {name: getattr(experiment, name) for name in CONTROLS} == state
     assert widgets(page)["example"].value == next(
-        (name for name, e in EXAMPLES.items() if {**state, **reading_fields()} == vars(e)), None)
+        (name for name, e in SCENES[experiment.view].items() if {**state, **reading_fields()} == vars(e.recipe)), None)
     L, T = made["shape"]
     assert (L, T) == (len(experiment.stack), experiment.T)
     if made["cell"]:
@@ -1095,16 +1098,15 @@ def test_a_walk_over_all_controls_never_leaves_the_page_without_a_true_picture(s
         except AssertionError as failure:
             raise AssertionError(f"after {done[-6:]}: {failure}") from failure
     again = visit(to_query(page))
-    np.testing.assert_array_equal(np.isnan(grid(again)), np.isnan(unzoomed(page)))
+    report(page, zoom=[0, 0])
+    mine, theirs = ([array for trace in picture(one)["spec"]["data"] for array in trace.values()
+                     if isinstance(array, np.ndarray)] for one in (page, again))
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
 
 
 def to_query(page):
     return dict(parse_qsl(picture(page)["link"], keep_blank_values=True))
-
-
-def unzoomed(page):
-    report(page, zoom=[0, 0])
-    return grid(page)
 
 
 # Without the component.

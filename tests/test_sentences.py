@@ -297,8 +297,8 @@ def test_a_perfect_prediction_sends_nothing_back():
 
 
 def test_a_flat_loss_that_is_not_zero_is_not_called_a_perfect_prediction():
-    """Sigmoid cross-entropy at o = 40 with target 1: the loss is 4e-18, its slope rounds to 0."""
-    made = run_of(Network([Layer([[1.0]], [[0.0]], cell="linear")]), Sequence([[40.0]] * 3, [[1.0]] * 3, loss="sigmoid"))
+    """Sigmoid cross-entropy at o = 0 with target 1/2: it cannot be less than log 2, and its slope is 0."""
+    made = run_of(Network([Layer([[1.0]], [[0.0]], cell="linear")]), Sequence([[0.0]] * 3, [[0.5]] * 3, loss="sigmoid"))
     assert made.forward.C > 0
     said = told(made)[0].text
     assert said.startswith("The loss sends nothing back.")

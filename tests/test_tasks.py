@@ -145,7 +145,11 @@ def test_a_loss_is_right_and_finite_for_outputs_up_to_400(loss, data):
     # rounding of numbers up to 400 when they are subtracted: 400 * 2.2e-16 a term, 160 000 * 1.1e-16 for squares
     assert abs(float(value) - float(expected)) <= 1e-12 + 1e-14 * float(expected)
     np.testing.assert_allclose(y, np.array(expected_y, dtype=float), rtol=1e-13, atol=1e-300)
+    scale = {"half squared": 1, "squared": 2}.get(loss, 1)
+    expected_slope = [scale * (a - mpmath.mpf(t)) for a, t in zip(expected_y, target, strict=True)]
     assert np.isfinite(slope).all()
+    # a difference of about 1 has the rounding of 1; one that is small because y has come to its target has its own digits
+    np.testing.assert_allclose(slope, np.array(expected_slope, dtype=float), rtol=1e-12, atol=1e-300)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

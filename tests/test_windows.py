@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import scores, windows
 
@@ -136,3 +136,59 @@ def test_one_pass_per_loss_needs_a_loss():
 
 def test_the_steps_of_a_schedule_are_read_only():
     assert not any(getattr(truncated(5, 2, 2), name).flags.writeable for name in ("first", "since", "last"))
+
+
+# The common misreading: every pass carries all losses of its columns.
+
+
+@given(st.integers(1, 14), st.integers(1, 16), st.integers(1, 16))
+def test_with_old_losses_again_every_pass_carries_all_losses_that_it_reaches_and_starts_as_before(T, tau_max, tau_b):
+    made, once = truncated(T, tau_max, tau_b, again=True), truncated(T, tau_max, tau_b)
+    np.testing.assert_array_equal(made.carries(), made.reaches())
+    np.testing.assert_array_equal(made.reaches(), once.reaches())
+    assert (made.again, once.again) == (True, False)
+    assert made.tau_max == once.tau_max
+    assert (made.heard() >= once.heard()).all()
+
+
+@given(st.integers(1, 14), st.integers(1, 16), st.integers(1, 16))
+def test_a_loss_enters_again_exactly_where_windows_overlap(T, tau_max, tau_b):
+    made = truncated(T, tau_max, tau_b, again=True)
+    for t in range(T):
+        assert made.heard()[t] == sum(n - tau_max < t <= n for n in range(T) if (n + 1) % tau_b == 0 or n == T - 1)
+    assert (made.heard() <= 1).all() == (np.diff(made.last) >= tau_max).all()
+
+
+@example((np.isin(np.arange(9), [2, 4]), 3, 2))  # two passes that overlap in a step without a loss, between empty ones
+@given(scores(9).flatmap(lambda scored: st.tuples(st.just(scored), st.integers(1, 11), st.integers(1, 11))))
+def test_old_losses_entering_again_are_counted_as_often_after_empty_passes_are_left_out_and_passes_merge(drawn):
+    scored, tau_max, tau_b = drawn
+    made = truncated(9, tau_max, tau_b, again=True)
+
+    def counts(schedule):
+        """(T, T): how often each pair of a scored loss and a column is counted; columns after the loss add nothing."""
+        table = (schedule.carries() & scored).astype(int).T @ schedule.reaches().astype(int)
+        return table * np.tri(9, dtype=int)
+
+    for fewer in (made.carrying(scored), made.merged(), made.carrying(scored).merged()):
+        np.testing.assert_array_equal(counts(fewer), counts(made))
+        assert fewer.again
+        assert fewer.tau_max == made.tau_max
+    carried = (made.carries() & scored).any(axis=1)
+    assert made.carrying(scored).P == (carried.sum() if carried.any() else made.P)
+
+
+def test_a_pass_that_carries_less_than_it_reaches_is_no_misreading_and_one_that_carries_a_loss_again_is_nothing_else():
+    with pytest.raises(ValueError, match="^every pass must start at a step of its own and carry all losses that it reaches$"):
+        Windows(5, [0, 1], [0, 3], [2, 4], again=True)
+    with pytest.raises(ValueError, match="^every pass must carry losses that no pass before it carries$"):
+        Windows(5, [0, 1], [0, 1], [2, 4])
+    assert Windows(5, [0, 1], [0, 1], [2, 4], again=True).heard().tolist() == [1, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(("first", "since", "last"), [
+    ([], [], []), ([0], [0], [5]), ([-1], [-1], [4]), ([2, 0], [2, 0], [3, 4]), ([0, 0], [0, 0], [4, 2]),
+])
+def test_old_losses_again_lift_no_other_rule(first, since, last):
+    with pytest.raises(ValueError, match="pass|windows"):
+        Windows(5, first, since, last, again=True)

@@ -26,14 +26,65 @@ def grid_height(rows, neurons=False):
     return {1: 66, 2: 128}.get(rows, 132 if rows <= 11 else 12 * rows)
 
 
-class Canvas:
-    """One figure in the making. traces, shapes and notes are Plotly's; texts, at fixed px, the page draws itself."""
+class Sheet:
+    """A figure in the making, on a theme and of a width. traces, shapes and notes are Plotly's; texts, at fixed px, and lines
+    the page draws itself; elsewhere they become Plotly's too."""
+
+    def __init__(self, theme, width, page):
+        self.name, self.theme, self.page = theme, THEMES[theme], page
+        self.width, self.plot = width, max(120, width - LEFT - RIGHT)
+        self.right = LEFT + self.plot  # px of the plot's right edge
+        self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
+        self.traces, self.shapes, self.notes, self.texts, self.rules = [], [], [], [], []
+
+    # From px, counted from the figure's top, to what Plotly wants.
+
+    def paper(self, px):
+        return 1.0 - px / self.height
+
+    def domain(self, top, bottom):
+        return [max(0.0, self.paper(bottom)), min(1.0, self.paper(top))]
+
+    def across(self, left, right):
+        """The domain of an axis between two px from the figure's left edge."""
+        return [(left - LEFT) / self.plot, (right - LEFT) / self.plot]
+
+    def text(self, words, y, *, left=None, right=None, middle=None, colour=None, size=SIZE, opens=None, back=False):
+        """Words at fixed px: their left or right end or middle from the figure's left edge, their middle from its top.
+
+        opens: on the page, a click opens this layer (from 1) into its neurons; 0 shows all layers again. back: whether what
+        lies under them is covered.
+        """
+        cover = dict(back=self.theme.page, pad=1) if back else {}
+        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, middle=middle, size=size, opens=opens,
+                               colour=colour or self.theme.ink, **cover))
+
+    def heading(self, words, grey, y, left=0):
+        """A bold heading and a grey remark, flush with the figure's left edge."""
+        remark = f"  <span style='color:{self.theme.second};font-size:{HEADING - 1}px'>{grey}</span>" if grey else ""
+        self.text(f"<b>{words}</b>{remark}", y, left=left, size=HEADING)
+
+    def line(self, points, ink, width=1, *, dash="", fill=None):
+        """A line through points in px, closed and filled with a colour if that is given."""
+        pen = [(round(float(x), 1), round(float(y), 1)) for x, y in points]
+        if self.page:
+            path = "M" + "L".join(f"{x} {y}" for x, y in pen) + ("Z" if fill else "")
+            dashes = f' stroke-dasharray="{dash}"' if dash else ""
+            self.rules.append(f'<path d="{path}" stroke="{ink}" stroke-width="{width}" fill="{fill or "none"}"{dashes}/>')
+            return
+        path = "M" + "L".join(f"{x - LEFT:.1f},{-y:.1f}" for x, y in pen) + ("Z" if fill else "")
+        self.shapes.append(dict(type="path", path=path, xref="paper", yref="paper", xsizemode="pixel", ysizemode="pixel",
+                                xanchor=0, yanchor=1, fillcolor=fill or "rgba(0,0,0,0)", layer="above",
+                                line=dict(color=ink, width=width, dash=dash.replace(" ", "px,") + "px" if dash else "solid")))
+
+
+class Canvas(Sheet):
+    """The figure of Flow."""
 
     def __init__(self, reading, cell, theme, width, decades, opened, zoom, page, caption, grid=None, held=None, tall=None):
-        self.reading, self.cell, self.opened, self.page, self.caption = reading, cell, opened, page, caption
+        super().__init__(theme, width, page)
+        self.reading, self.cell, self.opened, self.caption = reading, cell, opened, caption
         self.held, self.tall = held, tall
-        self.name, self.theme = theme, THEMES[theme]
-        self.width, self.plot = width, max(120, width - LEFT - RIGHT)
         self.columns = columns(reading.T, self.plot, zoom)
         if opened is None:
             self.rows, self.state, values = reading.L, reading.state, reading.log_ratio
@@ -42,7 +93,6 @@ class Canvas:
         self.values = self.columns.median(np.where(self.state == OK, values, np.nan))
         self.special = self.columns.special(self.state)
         self.W = decades or colour.decades(np.where(self.state == OK, values, np.nan))
-        self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
         self.grid = grid or round(self.stretch * grid_height(self.rows, opened is not None))
         self.decay, self.gate = round(self.stretch * DECAY), round(self.stretch * (GATES if opened is None else NEURONS))
         if tall:
@@ -60,29 +110,6 @@ class Canvas:
         self.height = self.tracks_bottom + TICKS + (22 if caption else 4)
         if tall:
             self.equation_top = self.height + 4
-        self.right = LEFT + self.plot  # px of the plot's right edge
-        self.traces, self.shapes, self.notes, self.texts, self.rules = [], [], [], [], []
-
-    # From px, counted from the figure's top, to what Plotly wants.
-
-    def paper(self, px):
-        return 1.0 - px / self.height
-
-    def domain(self, top, bottom):
-        return [max(0.0, self.paper(bottom)), min(1.0, self.paper(top))]
-
-    def text(self, words, y, *, left=None, right=None, middle=None, colour=None, size=SIZE, opens=None):
-        """Words at fixed px: their left or right end or middle from the figure's left edge, their middle from its top.
-
-        opens: on the page, a click opens this layer (from 1) into its neurons; 0 shows all layers again.
-        """
-        self.texts.append(dict(text=words, y=round(y, 1), left=left, right=right, middle=middle, size=size, opens=opens,
-                               colour=colour or self.theme.ink))
-
-    def heading(self, words, grey, y):
-        """A bold heading and a grey remark, flush with the figure's left edge."""
-        remark = f"  <span style='color:{self.theme.second};font-size:{HEADING - 1}px'>{grey}</span>" if grey else ""
-        self.text(f"<b>{words}</b>{remark}", y, left=0, size=HEADING)
 
     def row_names(self, name, rows, top, height):
         """Layer or neuron names beside a map, as texts on the page; returns the axis settings that name them otherwise."""

@@ -106,11 +106,17 @@ def placed(b, note):
                 size=font["size"], family=font.get("family"), back=note.get("bgcolor"), pad=note.get("borderpad", 0))
 
 
+ANCHORS = {"left": "left", "right": "right", "middle": "center"}  # how Plotly names the ends of a text
+SHIFTS = {"left": 2, "right": 2, "middle": 0}  # px that Plotly leaves beside a text
+
+
 def annotation(b, text):
     """A text at fixed px as a Plotly annotation."""
-    side, at = ("left", text["left"]) if text["right"] is None else ("right", text["right"])
-    return dict(text=text["text"], showarrow=False, xref="paper", yref="paper", x=0, xanchor=side, xshift=at - LEFT - 2,
-                y=b.paper(text["y"]), yanchor="middle", font=dict(size=text["size"], color=text["colour"]))
+    side, at = next((side, text[side]) for side in ("left", "right", "middle") if text[side] is not None)
+    cover = dict(bgcolor=text["back"], borderpad=text["pad"]) if "back" in text else {}
+    return dict(text=text["text"], showarrow=False, xref="paper", yref="paper", x=0, xanchor=ANCHORS[side],
+                y=b.paper(text["y"]), xshift=at - LEFT - SHIFTS[side], yanchor="middle",
+                font=dict(size=text["size"], color=text["colour"]), **cover)
 
 
 def layout(b):

@@ -32,15 +32,16 @@ function build(root) {
       <div class="rv-flow"><div class="rv-plot" role="img"></div><canvas class="rv-brush" aria-hidden="true"></canvas>
         <div class="rv-furniture"></div></div>
       <div class="rv-stepping" role="group" hidden></div>
-      <div class="rv-equation"><p class="rv-heading"><b>The outlined cell</b> <span></span></p>
+      <div class="rv-equation"><p class="rv-proof"></p><p class="rv-heading"><b></b> <span></span></p>
         <div class="rv-terms" role="math"></div></div>
       <div class="rv-dialing"></div>
     </div>
     <div class="rv-foot" hidden><div class="rv-examples"></div></div>
     <dialog class="rv-keys" aria-label="Keys"></dialog>`;
   const find = (name) => root.querySelector(".rv-" + name);
-  const board = { root, scale: 1, dialog: find("keys"), heading: find("equation .rv-heading span") };
-  for (const name of ["notes", "lead", "consequence", "tools", "figure", "flow", "plot", "brush", "furniture", "stepping", "equation",
+  const board = { root, scale: 1, dialog: find("keys"), heading: find("equation .rv-heading span"),
+    title: find("equation .rv-heading b") };
+  for (const name of ["proof", "notes", "lead", "consequence", "tools", "figure", "flow", "plot", "brush", "furniture", "stepping", "equation",
     "terms", "dialing", "foot", "examples"]) board[name] = find(name);
   board.say = (name, values) => board.component.setStateValue(name, [...values, Date.now()]);
   board.show = (picture) => show(board, picture);
@@ -95,6 +96,17 @@ function cellAt(board, event) {
   return column < 0 ? null : [board.picture.says.opened || row + 1, grid.customdata[row][column][0]];
 }
 
+// [layer, step] of the node under the pointer, or null: the marks of a lattice of cells, where a figure has one.
+function nodeAt(board, event) {
+  const { data } = board.plot, box = board.plot.getBoundingClientRect();
+  const nodes = data.find(({ name }) => name === "nodes");
+  if (!nodes) return null;
+  const [px, py] = [(event.clientX - box.x) / board.scale, (event.clientY - box.y) / board.scale];
+  const near = 0.5 * nodes.marker.size + 4;
+  const found = nodes.customdata.find((_, i) => Math.hypot(nodes.x[i] - px, nodes.y[i] - py) < near);
+  return found ? [found[0], found[1]] : null;
+}
+
 // What a person does to Plotly's axes.
 function zoom(board) {
   const say = (first, last) => board.component.setStateValue("zoom", [first, last]);
@@ -115,7 +127,7 @@ function listen(board) {
     say("cell", cell);
   };
   board.plot.addEventListener("click", (event) => {
-    const cell = cellAt(board, event);
+    const cell = (board.picture.says.cells ? cellAt : nodeAt)(board, event);
     if (!cell) return;
     select(...cell);
     board.figure.focus({ preventScroll: true });
@@ -144,6 +156,9 @@ function listen(board) {
     board.step.key = null;
     clearTimeout(board.writing);
     board.owed = null;
+    // Streamlit has asked for a run of its own, which a run of the whole page ends. A run of a part of the page would wait for it,
+    // and then throw away what was not sent yet of the board (ForwardMsgQueue.clear): the browser would take the board away.
+    heart?.setTriggerValue("again", Date.now());
     board.component.setTriggerValue("back", document.location.search.slice(0, 131073) || "?");
   };
   const measure = () => {
@@ -157,8 +172,9 @@ function listen(board) {
     if (wide > 100 && Math.abs(wide - width) > 2) board.component.setStateValue("width", wide);
   };
   board.furniture.addEventListener("click", (event) => {
-    const opens = event.target.closest("[data-opens]")?.dataset.opens;
+    const { opens, route } = event.target.closest("[data-opens], [data-route]")?.dataset ?? {};
     if (opens !== undefined) say("opens", [Number(opens)]);
+    if (route !== undefined) say("stage", ["route", Number(route)]);
   });
   document.addEventListener("keydown", key, true);
   const owed = () => board.owed?.();
@@ -195,7 +211,8 @@ let current = null; // the board on this page
 
 export function draw(component) {
   const root = component.parentElement.querySelector(".rv-board");
-  current = root.board ??= build(root);
+  if (current && root !== current.root) root.replaceWith(current.root); // taken away and brought anew: it goes on as it was
+  else current = root.board ??= build(root);
   current.component = component;
   show(current, unpack(component.data));
 }
@@ -203,6 +220,21 @@ export function draw(component) {
 // A picture that another part of the page brought.
 export function carry(component) {
   if (current && component.data?.length) show(current, unpack(component.data));
+}
+
+let proof = []; // the link of a picture, and how its gradients were checked
+
+// How the gradients of a picture were checked; it comes after the picture.
+export function prove(component) {
+  if (!component.data?.length) return;
+  proof = JSON.parse(new TextDecoder().decode(component.data));
+  if (current?.told) proven(current);
+}
+
+// The line stands only beside the picture that it speaks of.
+function proven(board) {
+  const [link, words] = proof;
+  board.proof.textContent = link === board.told.link ? words : "";
 }
 
 // A picture that came the slow way, with what is told about it.
@@ -217,6 +249,7 @@ function show(board, picture) {
   }));
   remember(board, told);
   if (!late) board.made = picture.made;
+  proven(board);
   if (!late && picture.rev !== board.rev) return render(board, picture);
   tools.furnish(board);
   if (board.picture.walk) steps.stand(board);
@@ -230,6 +263,7 @@ function showLive(board, picture, token) {
   board.live.rev = picture.rev;
   board.told = { ...board.told, link: picture.told.link };
   remember(board, picture.told);
+  proven(board);
   if (picture.rev !== board.rev) render(board, picture, true);
 }
 
@@ -259,6 +293,7 @@ function render(board, { rev, drawing }, live = false) {
     board.figure.style.height = `${picture.spec.layout.height}px`;
     board.equation.style.top = `${picture.spec.layout.meta.equation_top}px`;
     if (picture.equation) {
+      board.title.textContent = picture.equation.title;
       board.heading.textContent = picture.equation.heading;
       board.terms.innerHTML = picture.equation.html;
       board.terms.setAttribute("aria-label", picture.equation.text);
@@ -321,6 +356,11 @@ export function keep(component) {
   }
   const kept = sessionStorage.getItem(KEPT);
   if (kept) component.setStateValue("kept", kept);
+}
+
+// Show HTML that Python made.
+export function write(component) {
+  component.parentElement.querySelector(".rv-formulas").innerHTML = new TextDecoder().decode(component.data);
 }
 
 // Two buttons that save the figure of a specification as an image.

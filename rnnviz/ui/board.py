@@ -73,6 +73,7 @@ def payload(picture, told):
         "consequence": picture.sentence.consequence,
         "alt": picture.sentence.text,
         "equation": None if equation is None else {
+            "title": says["heading"],
             "heading": "  ·  ".join(filter(None, (equation.heading, equation.remark, says["quantity"]))),
             "html": to_html(equation), "text": equation.text},
         "says": says,
@@ -137,6 +138,18 @@ def component():
 def carrier():
     """A component that shows nothing and hands its picture to the board."""
     return st.components.v2.component("rnnviz_carrier", js=loader("carry"), isolate_styles=False)
+
+
+@cache
+def prover():
+    """A component that shows nothing and brings the board the line that says how its gradients were checked."""
+    return st.components.v2.component("rnnviz_proof", js=loader("prove"), isolate_styles=False)
+
+
+def tell_proof(place, link, words):
+    """Tell the board how the gradients of the picture with this link were checked."""
+    if not st.session_state.get("board_failed"):
+        prover()(key=f"carrier_proof_{place}", data=as_json([link, words]), height="content")
 
 
 @cache

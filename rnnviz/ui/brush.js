@@ -75,33 +75,43 @@ function hatch(pen, path, { size, solidity, fgcolor }) {
   pen.restore();
 }
 
+const one = (value, i) => (Array.isArray(value) || ArrayBuffer.isView(value) ? value[i] : value);
+
 const MARKS = {
   circle: (pen, px, py, size) => pen.arc(px, py, size / 2, 0, TURN),
-  "triangle-down": (pen, px, py, size) => {
-    const wide = 0.58 * size;
-    pen.moveTo(px - wide, py - wide / 2);
-    pen.lineTo(px + wide, py - wide / 2);
-    pen.lineTo(px, py + wide);
-  },
+  "triangle-down": (pen, px, py, size) => triangle(pen, px, py, 0.58 * size, 1),
+  "triangle-up": (pen, px, py, size) => triangle(pen, px, py, 0.58 * size, -1),
 };
 
+function triangle(pen, px, py, wide, way) {
+  pen.moveTo(px - wide, py - way * wide / 2);
+  pen.lineTo(px + wide, py - way * wide / 2);
+  pen.lineTo(px, py + way * wide);
+  pen.closePath();
+}
+
 function markers(pen, trace, x, y) {
-  const { marker } = trace, symbol = marker.symbol ?? "circle";
+  const { marker } = trace;
   trace.x.forEach((at, i) => {
     if (!Number.isFinite(trace.y[i])) return;
-    const px = x(at), py = y(trace.y[i]);
+    const px = x(at), py = y(trace.y[i]), symbol = one(marker.symbol, i) ?? "circle", size = one(marker.size, i);
     pen.beginPath();
     if (symbol === "line-ew") {
       pen.lineWidth = marker.line.width;
-      pen.strokeStyle = Array.isArray(marker.line.color) ? marker.line.color[i] : marker.line.color;
-      pen.moveTo(px - marker.size / 1.4, py);
-      pen.lineTo(px + marker.size / 1.4, py);
+      pen.strokeStyle = one(marker.line.color, i);
+      pen.moveTo(px - size / 1.4, py);
+      pen.lineTo(px + size / 1.4, py);
       pen.stroke();
       return;
     }
-    pen.fillStyle = marker.color ?? trace.line.color;
-    MARKS[symbol](pen, px, py, marker.size);
+    pen.fillStyle = one(marker.color, i) ?? trace.line.color;
+    MARKS[symbol](pen, px, py, size);
     pen.fill();
+    if (marker.line?.width) {
+      pen.lineWidth = marker.line.width;
+      pen.strokeStyle = one(marker.line.color, i);
+      pen.stroke();
+    }
   });
 }
 
@@ -111,8 +121,8 @@ function texts(pen, trace, layout, x, y) {
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   trace.x.forEach((at, i) => {
-    pen.fillStyle = Array.isArray(color) ? color[i] : color;
-    pen.fillText(Array.isArray(trace.text) ? trace.text[i] : trace.text, x(at), y(trace.y[i]));
+    pen.fillStyle = one(color, i);
+    pen.fillText(one(trace.text, i), x(at), y(trace.y[i]));
   });
 }
 
@@ -127,26 +137,29 @@ export function paint(canvas, { data, layout }) {
   pen.lineJoin = "round";
   pen.fillStyle = layout.paper_bgcolor;
   pen.fillRect(0, 0, width, height);
-  const [first, last] = layout.xaxis.range, right = width - margin.r;
-  const x = (at) => margin.l + (right - margin.l) * ((at - first) / (last - first));
+  const plot = width - margin.l - margin.r;
   for (const [name, axis] of Object.entries(layout)) {
     if (!name.startsWith("yaxis")) continue;
     const [bottom, top] = axis.domain.map((share) => height * (1 - share)), [low, high] = axis.range;
     const y = (at) => bottom - (bottom - top) * ((at - low) / (high - low));
+    const traces = data.filter((one) => one.yaxis === name.replace("axis", ""));
+    const { range: [first, last], domain = [0, 1] } = layout[(axis.anchor ?? traces[0]?.xaxis ?? "x").replace("x", "xaxis")];
+    const [left, right] = domain.map((share) => margin.l + plot * share);
+    const x = (at) => left + (right - left) * ((at - first) / (last - first));
     pen.save();
     pen.beginPath();
-    pen.rect(margin.l, top, right - margin.l, bottom - top);
+    pen.rect(left, top, right - left, bottom - top);
     pen.clip();
     for (const [at, colour] of [...(axis.gridcolor ? axis.tickvals.map((value) => [value, axis.gridcolor]) : []),
       ...(axis.zeroline ? [[0, axis.zerolinecolor]] : [])]) {
       pen.fillStyle = colour;
-      pen.fillRect(margin.l, Math.round(y(at) - 0.5), right - margin.l, 1);
+      pen.fillRect(left, Math.round(y(at) - 0.5), right - left, 1);
     }
     pen.restore();
-    for (const trace of data.filter((one) => one.yaxis === name.replace("axis", ""))) {
+    for (const trace of traces) {
       pen.save();
       pen.beginPath();
-      pen.rect(margin.l, top - 3, right - margin.l, bottom - top + 6);
+      pen.rect(left, top - 3, right - left, bottom - top + 6);
       if (trace.mode !== "markers") pen.clip();
       if (trace.type === "heatmap") map(pen, trace, layout, x, y);
       else if (trace.mode === "text") texts(pen, trace, layout, x, y);

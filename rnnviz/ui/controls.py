@@ -17,26 +17,30 @@ SCORE_NAMES = {"last step": "last", "every step": "every", "chosen steps": "chos
 LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", 
               "squared": "squared error, ‖y−target‖²",
               "sigmoid": "cross-entropy, sigmoid", "softmax": "cross-entropy, softmax"}
+VIEW_NAMES = {"flow": "Flow", "truncation": "Truncation", "routes": "Routes"}
 QUANTITY_NAMES = {"delta": "∂C/∂z", "grad_h": "∂C/∂h"}
 NOTATION_NAMES = {"house": "W_S, W_T", "derivation": "derivation: wδ", "space/time": "space/time: ₛW, ₜW", "U, V, W": "U, V, W"}
 LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}$: columns kept",
           "tau_b": "$\\tau_b$: steps between passes"}
 
 
-def sidebar(carry):
-    """The four groups. Each reruns by itself when one of its controls moves, and first of all brings the new picture."""
+def sidebar(carry, proof):
+    """The four groups. Each reruns by itself when one of its controls moves: it first of all brings the new picture, and last
+    the line that says how it was checked."""
     with st.sidebar:
         st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
         for name in GROUPS:
-            part(name, carry)
+            part(name, carry, proof)
 
 
 @st.fragment
-def part(name, carry):
+def part(name, carry, proof):
     with trouble.told():
         state.begin()
         carry(name)
         GROUPS[name]()
+        if not st.session_state.whole:
+            proof(name)
 
 
 def layout():
@@ -244,6 +248,8 @@ def reading():
         segments("quantity", QUANTITY_NAMES, label=True)
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}
+        if state.get("open") not in layers:  # while the settings cannot be run, nothing else has noticed
+            state.change(open=0)
         select("open", layers)
         select("decades", {0: "follow the data", **{W: f"{W} decades each way" for W in (2, 4, 8, 16, 32)}})
 
@@ -294,11 +300,12 @@ def words(name, placeholder="", hidden=False):
     state.take(name, value)
 
 
-def segments(name, names, label=False):
+def segments(name, names, label=False, width="stretch", on_change=None):
     """A choice as a row of buttons; clicking the pressed one keeps it."""
     c = CONTROLS[name]
     value = st.segmented_control(c["label"], list(names), default=state.get(name), format_func=names.get, key=held(name),
-                                 required=True, width="stretch", label_visibility="visible" if label else "collapsed",
+                                 required=True, width=width, on_change=on_change,
+                                 label_visibility="visible" if label else "collapsed",
                                  help=c["help"] if label else None)
     if value is not None:
         state.take(name, value)

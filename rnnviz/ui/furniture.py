@@ -24,6 +24,8 @@ def texts(found):
 def furniture(meta):
     """The lines, texts at fixed places and colour bar of a figure, as HTML: they draw quicker than Plotly's."""
     parts, bar = [f'<svg>{"".join(meta["rules"] + meta["shapes"])}</svg>', texts(meta["texts"])], meta["bar"]
+    if bar is None:
+        return "".join(parts)
     stops = ",".join(f"{colour} {100 * place:.2f}%" for place, colour in bar["stops"])
     parts.append(f'<i style="left:{bar["left"]}px;top:{bar["top"]}px;width:{bar["length"]}px;'
                  f'height:{bar["thickness"]}px;background:linear-gradient(90deg,{stops})"></i>')

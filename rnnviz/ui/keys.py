@@ -1,11 +1,11 @@
-"""The keys of every mode: the one table that the page shows under "?"."""
+"""The keys of every mode: the one table that the page shows under "?". A third word names the only view that has the key."""
 
 KEYS = {
     "page": (
         ("← →", "the outlined cell, a step to the left or right"),
         ("↑ ↓", "the outlined cell, a layer up or down, once the grid is clicked"),
-        ("S", "step through the backward pass"),
-        ("H", "hold the curve in grey; again: let it go"),
+        ("S", "step through the backward pass", "flow"),
+        ("H", "hold the curve in grey; again: let it go", "flow"),
         ("L", "lecture mode"),
         ("Page Up, Page Down", "previous and next picture of a talk"),
         ("?", "these keys"),
@@ -21,8 +21,8 @@ KEYS = {
     "lecture": (
         ("← → ↑ ↓", "the outlined cell"),
         ("1 to 9", "the examples"),
-        ("S", "step through the backward pass"),
-        ("H", "hold the curve in grey; again: let it go"),
+        ("S", "step through the backward pass", "flow"),
+        ("H", "hold the curve in grey; again: let it go", "flow"),
         ("Page Up, Page Down", "previous and next picture of a talk"),
         ("D", "dark, for a darkened room; again: light"),
         ("F", "full screen"),

@@ -81,12 +81,13 @@ export function follow(turn) {
     if (NUMBERS.includes(field)) setTimeout(() => turn(`${field}=${field === "hand" ? weightsByHand() : input.value}`));
   };
   const watch = new MutationObserver((changes) => {
-    for (const { target } of changes) {
-      const field = fieldOf(target);
-      if (field && moving(target)) turn(`${field}=${target.getAttribute("aria-valuetext")}`);
+    for (const { target, oldValue } of changes) {
+      const value = target.getAttribute("aria-valuetext"), field = fieldOf(target);
+      if (field && moving(target) && value !== oldValue) turn(`${field}=${value}`); // a release sets the last value once more
     }
   });
-  watch.observe(document.body, { subtree: true, attributes: true, attributeFilter: ["aria-valuetext"] });
+  watch.observe(document.body,
+    { subtree: true, attributes: true, attributeFilter: ["aria-valuetext"], attributeOldValue: true });
   const events = { pointerdown: press, pointerup: release, pointercancel: release, keydown: key };
   for (const [name, action] of Object.entries(events)) document.addEventListener(name, action, true);
   return () => {

@@ -9,6 +9,7 @@ whenever the lane is missing, the picture waits for the release.
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
@@ -16,10 +17,10 @@ from anyio.to_thread import run_sync
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..dials import turned
-from ..experiment import cost
 from ..held import held
 from ..links import LONGEST_LINK, from_link
 from . import board
+from .drawings import work
 from .picture import computed, parse_view, picture
 from .shelf import shelf
 
@@ -35,7 +36,7 @@ class Lane:
     """One visitor's lane: the experiment and view that its messages change one field of."""
 
     def __init__(self, recall):
-        self.recall, self.base, self.view, self.held, self.cost = recall, None, None, None, 0
+        self.recall, self.base, self.view, self.held, self.cost, self.drawn = recall, None, None, None, 0, None
 
     def take(self, text):
         """The packed picture that a message asks for. Raises ValueError with a sentence."""
@@ -67,14 +68,15 @@ class Lane:
             raise ValueError("no picture has been named")
         field, _, value = text.partition("=")
         made = turned(self.base, field, value)
-        self.cost = cost(made) * (made.windows.P if made.walk else 1)
+        self.cost = work(made)
         if self.cost > MOST:
             raise ValueError("this picture takes too long to follow a hand")
         return made
 
     def draw(self, experiment):
         """The packed picture of an experiment. Raises ValueError with a sentence where its settings do not go together."""
-        return board.payload(picture(experiment, computed(experiment), self.view, self.held, live=True), board.Told())
+        self.drawn = replace(computed(experiment, before=self.drawn), run=None)
+        return board.payload(picture(experiment, self.drawn, self.view, self.held, live=True), board.Told())
 
 
 def own_page(headers):

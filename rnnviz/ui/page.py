@@ -5,12 +5,15 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from ..dials import dials
-from ..examples import EXAMPLES, example_of
+from ..examples import EXAMPLES, SCENES, example_of
 from ..experiment import CONTROLS, problem
 from ..held import held
-from ..links import too_large
-from . import board, controls, opening, reports, sharing, state, talking, trouble
-from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, equation, key, outlined, picture
+from ..links import to_link, too_large
+from ..proof import prove
+from ..sentences import checked
+from . import board, controls, formulary, opening, reports, sharing, state, talking, trouble
+from .drawings import outlined
+from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
 from .shelf import shelf, shelve
 
 
@@ -31,7 +34,7 @@ def body():
         state.begin()
         session.layout = controls.layout()
         examples, here = st.container(), st.container()
-        controls.sidebar(carry)  # first, so that who sees the picture finds the controls that belong to it
+        controls.sidebar(carry, proof)  # first, so that who sees the picture finds the controls that belong to it
         with here:
             picture_area()
         with examples:
@@ -39,6 +42,7 @@ def body():
             board.watch()
             talking.remember()
         session.shown = True
+        proof("page")
     finally:
         session.whole = False
 
@@ -50,6 +54,8 @@ def picture_area():
         st.rerun()
     with trouble.told():
         show_picture(board.mount)
+        if not st.session_state.whole:
+            proof("board")
 
 
 def carry(name):
@@ -98,12 +104,26 @@ def top_row():
     if session.get(pills(), session.example_drawn) != session.example_drawn:
         session.turn += 1
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.pills("Examples", list(EXAMPLES), default=session.example_drawn, key=pills(), on_change=choose_example,
-                 label_visibility="collapsed", wrap=True)
+        controls.segments("view", controls.VIEW_NAMES, width="content", on_change=push)
         with st.container(horizontal=True, width="content"):
             controls.reading()
+            formulas()
             st.button("Open…", on_click=opening.forget) and opening.dialog()
             share()
+    st.pills("Examples", list(SCENES[state.get("view")]), default=session.example_drawn, key=pills(), on_change=choose_example,
+             label_visibility="collapsed", wrap=True)
+
+
+def push():
+    """Let the browser's Back return to the picture before."""
+    st.session_state.pushes = st.session_state.get("pushes", 0) + 1
+
+
+def formulas():
+    """The menu of the equations at the outlined cell."""
+    with trouble.told():
+        experiment, _ = settled()
+        formulary.menu(experiment, outlined(experiment, drawn(experiment)), theme())
 
 
 def share():
@@ -113,8 +133,8 @@ def share():
         with menu, trouble.told():
             experiment, _ = settled()
             made = drawn(experiment)
-            chosen = outlined(experiment, made.reading)
-            sharing.menu(experiment, made, chosen, equation(experiment, made.reading, chosen), theme())
+            chosen = outlined(experiment, made)
+            sharing.menu(experiment, made, chosen, made.equation(experiment, chosen), theme())
 
 
 def pills():
@@ -124,17 +144,17 @@ def pills():
 
 
 def shown_example():
-    """The example that the controls describe, or None."""
+    """The example among those of the view that the controls describe, or None."""
     try:
-        return example_of(state.experiment())
+        return example_of(state.experiment(), state.get("view"))
     except ValueError:
         return None
 
 
 def choose_example():
     name = st.session_state[pills()]
-    if name in EXAMPLES:
-        state.put(reports.on_stage(EXAMPLES[name]), push=True)
+    if name in SCENES[state.get("view")]:
+        state.put(reports.on_stage(SCENES[state.get("view")][name]), push=True)
 
 
 def picture_of(experiment):
@@ -168,8 +188,8 @@ def controls_of(experiment):
     found = dials(experiment)
     chosen = next((dial for dial in found if dial.name == experiment.dial), found[0])
     return {
-        "dials": [[dial.name, dial.label] for dial in found], "dial": asdict(chosen), "examples": list(EXAMPLES),
-        "example": example_of(experiment), "lecture": experiment.lecture, "held": bool(experiment.held),
+        "dials": [[dial.name, dial.label] for dial in found], "dial": asdict(chosen), "examples": list(SCENES[experiment.view]),
+        "example": example_of(experiment, experiment.view), "lecture": experiment.lecture, "held": bool(experiment.held),
         "walk": experiment.walk, "visit": experiment.visit, "orders": CONTROLS["walk"]["choices"][1:],
         "talk": talking.place(experiment),
     }
@@ -183,8 +203,30 @@ def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
     wanted, kept = key(experiment), st.session_state.get("drawn")
     if kept is None or kept[0] != wanted:
-        kept = st.session_state.drawn = wanted, computed(experiment, checkpoint)
+        made = computed(experiment, checkpoint, kept and kept[1])
+        st.session_state.unchecked = proof_key(experiment), made.run
+        kept = st.session_state.drawn = wanted, replace(made, run=None)
     return kept[1]
+
+
+def proof(place):
+    """Check the gradients on show by complex step, once their picture is out, and hand the board the line that says so.
+
+    place: the part of the page that this run is of."""
+    session = st.session_state
+    experiment, (wanted, run), known = session.get("good"), session.get("unchecked", (None, None)), session.get("checked")
+    if run is not None and wanted != (known and known[0]):
+        known = session.checked = wanted, "" if run.backward is None else checked(prove(run, checkpoint=checkpoint))
+    session.unchecked = None, None
+    if known and experiment and known[0] == proof_key(experiment):
+        board.tell_proof(place, to_link(experiment), known[1])
+    else:
+        board.tell_proof(place, "", "")
+
+
+def proof_key(experiment):
+    """What decides the gradients that are checked: the run, and whether its schedule lets old losses enter again."""
+    return experiment.recipe, experiment.again and experiment.view == "truncation"
 
 
 def checkpoint():

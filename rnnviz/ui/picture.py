@@ -2,23 +2,17 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from .. import walk as walks
 from ..bptt import nothing
-from ..experiment import MAX_T, run
-from ..figures import THEMES, flow_spec
-from ..flow import Flow, Neurons, neurons, read, uncut
-from ..formulas import NOTATIONS, cell
+from ..experiment import MAX_T
+from ..figures import THEMES
 from ..links import to_link
-from ..sentences import Sentence, flow
-from ..walk import Walk
+from ..sentences import Sentence
+from .drawings import drawings, outlined
 from .walking import walking
 
 WIDTH = 1068  # px of the board until the browser has said its own
 NARROWEST, WIDEST = 200, 4000
 LECTURE_WIDTH, LECTURE_TALL = 1019, 380  # px of a lecture's figure on a screen of 1920 by 1080, before they are scaled
-SAYS = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 
 
 @dataclass(frozen=True)
@@ -61,32 +55,21 @@ def parse_view(text):
     return View(theme, int(width), int(tall), tuple(map(int, zoom)) or None)
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """What a run left: readings only, none of its big arrays."""
-
-    reading: Flow
-    opened: Neurons | None
-    sentence: Sentence
-    walk: Walk | None = None
-    no_walk: str | None = None  # why there is none, where one was wanted
-
-
 def key(experiment):
     """What decides the Drawn of an experiment."""
-    return experiment.recipe, experiment.quantity, experiment.open, experiment.walk
+    e = experiment
+    cell = (e.layer, e.step) if e.view == "routes" else ()  # its routes are counted anew
+    return e.recipe, e.quantity, e.open, e.walk, e.view, e.weight, e.per, e.again, *cell
 
 
-def computed(experiment, checkpoint=nothing):
-    """The Drawn of an experiment."""
-    result = run(experiment, checkpoint)
-    reading = read(result, experiment.quantity, checkpoint)
-    opened = None
-    if 1 <= experiment.open <= reading.L and reading.overflow is None:
-        opened = neurons(result, reading, experiment.open - 1)
-    no_walk = walks.problem(result) if experiment.walk else None
-    walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not no_walk else None
-    return Drawn(reading, opened, flow(reading, uncut(result, reading, checkpoint)), walk, no_walk)
+def computed(experiment, checkpoint=nothing, before=None):
+    """The Drawn of an experiment. before: the Drawn of the last one, of which some may still hold."""
+    return drawings[shown_view(experiment)].of(experiment, checkpoint, before)
+
+
+def shown_view(experiment):
+    """The view that an experiment asks for; stepping through the backward pass is Flow's."""
+    return "flow" if experiment.walk else experiment.view
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,30 +91,10 @@ class Picture:
 def picture(experiment, drawn, view, held=None, page=True, live=False):
     """The Picture of an experiment and its Drawn. held: the Held curve, if any. page: whether the page itself draws the texts
     of the figure. live: whether a hand is still moving, so that only what is seen now is wanted."""
-    reading = drawn.reading
-    chosen = outlined(experiment, reading)
-    spec = flow_spec(reading, cell=chosen, theme=view.theme, width=view.width, decades=experiment.decades,
-                     opened=drawn.opened, zoom=view.zoom_of(reading.T), page=page,
-                     held=held and (held, held.words(experiment)), tall=view.tall or None)
-    notation = NOTATIONS[experiment.notation]
+    chosen = outlined(experiment, drawn)
+    spec = drawn.spec(experiment, chosen, theme=view.theme, width=view.width, decades=experiment.decades, page=page,
+                      tall=view.tall or None, zoom=view.zoom_of(experiment.T), held=held and (held, held.words(experiment)))
     return Picture(
-        spec, drawn.sentence, equation(experiment, reading, chosen),
-        dict(keys=SAYS, opened=0 if drawn.opened is None else experiment.open, quantity=notation.says[reading.quantity]),
-        view.theme, None if chosen is None else (chosen[0] + 1, chosen[1] + 1), (reading.L, reading.T), to_link(experiment),
-        view.text, walking(drawn, experiment, view, only=live) if drawn.walk else None)
-
-
-def equation(experiment, reading, chosen):
-    """The Equation of the outlined cell, or None."""
-    return None if chosen is None else cell(reading, *chosen, notation=experiment.notation)
-
-
-def outlined(experiment, reading):
-    """(layer, step), from 0: the chosen cell inside the grid, else one in the middle of what is reached."""
-    if reading.overflow is not None:
-        return None
-    layer = min(experiment.layer, reading.L) or 1
-    if experiment.step:
-        return layer - 1, min(experiment.step, reading.T) - 1
-    steps = np.flatnonzero(reading.reached)
-    return layer - 1, int(steps[(len(steps) - 1) // 2])
+        spec, drawn.sentence, drawn.equation(experiment, chosen), drawn.says(experiment), view.theme,
+        None if chosen is None else (chosen[0] + 1, chosen[1] + 1), drawn.shape, to_link(experiment), view.text,
+        walking(drawn, experiment, view, only=live) if drawn.walk else None)

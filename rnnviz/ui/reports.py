@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ..examples import EXAMPLES
+from ..examples import SCENES
 from ..experiment import CONTROLS, MAX_T, value_problem
 from ..held import held_text
 from ..links import LONGEST_LINK, from_link, parse
@@ -15,7 +15,7 @@ from .shelf import shelf, shelve
 
 def on_stage(experiment):
     """An experiment under the circumstances of now: in lecture mode or not, as a walk or not, with the same held curve."""
-    kept = {name: state.get(name) for name in ("lecture", "dial", "held", "walk")}
+    kept = {name: state.get(name) for name in ("lecture", "dial", "held", "walk", "view")}
     return replace(experiment, visit=0, **kept)
 
 
@@ -113,8 +113,9 @@ def on_hold():
 def on_example():
     value = reported("example")
     name = value[0] if isinstance(value, (list, tuple)) and value else None
-    if isinstance(name, str) and name in EXAMPLES:
-        state.put(on_stage(EXAMPLES[name]), push=True)
+    shown = SCENES[state.get("view")]
+    if isinstance(name, str) and name in shown:
+        state.put(on_stage(shown[name]), push=True)
         st.session_state.redraw = True
 
 
@@ -149,7 +150,7 @@ def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
-STAGE = ("walk", "visit", "lecture", "dial")
+STAGE = ("walk", "visit", "lecture", "dial", "weight", "per", "again", "route")
 EVENTS = {"cell": on_cell, "room": on_room, "stage": on_stage_change, "leave": on_leave, "turn": on_turn, "hold": on_hold,
           "example": on_example, "talk": on_talk,
           "opens": on_opens, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}

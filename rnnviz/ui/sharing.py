@@ -6,8 +6,8 @@ from functools import cache
 import streamlit as st
 
 from ..examples import example_of
-from ..figures import flow_spec, framed
-from ..files import grid_csv, script, to_json
+from ..figures import framed
+from ..files import script, to_json
 from ..handout import Page, web_page
 from ..links import to_link, too_large
 from . import board, server, talking
@@ -24,7 +24,7 @@ def saver():
 def menu(experiment, drawn, cell, equation, theme):
     """Everything to take home of an experiment and its Drawn; cell: the outlined one, from 0, and its equation."""
     sentence, lead = drawn.sentence.text, "".join(text for text, _ in drawn.sentence.lead)
-    title = example_of(experiment) or "rnnviz"
+    title = example_of(experiment, experiment.view) or "rnnviz"
     file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
     large = too_large(experiment)
     link = "?".join(filter(None, (address(), to_link(experiment))))
@@ -36,8 +36,7 @@ def menu(experiment, drawn, cell, equation, theme):
                 "link. Save the experiment as JSON to keep them.")
 
     def spec(theme, caption=None):
-        return flow_spec(drawn.reading, cell=cell, theme=theme, decades=experiment.decades, opened=drawn.opened,
-                         caption=caption)
+        return drawn.spec(experiment, cell, theme=theme, decades=experiment.decades, caption=caption)
 
     def page():
         return web_page([Page(title, spec("light"), drawn.sentence, equation, experiment, link)])
@@ -47,7 +46,7 @@ def menu(experiment, drawn, cell, equation, theme):
     with st.container(horizontal=True, gap="small"):
         for label, make, ending, mime in (
                 ("Web page", page, "html", "text/html"),
-                ("Grid as CSV", lambda: grid_csv(drawn.reading), "csv", "text/csv"),
+                ("Numbers as CSV", drawn.csv, "csv", "text/csv"),
                 ("Experiment as JSON", lambda: to_json(experiment), "json", "application/json"),
                 ("Python script", lambda: script(experiment, sentence, title, file), "py", "text/x-python")):
             st.download_button(label, make, f"{file}.{ending}", mime, key=f"save_{ending}", on_click="ignore")

@@ -7,14 +7,13 @@ import streamlit as st
 
 from .. import sentences
 from ..experiment import BUDGET, cost
-from ..figures import flow_spec
-from ..formulas import cell
 from ..handout import Page, web_page
 from ..links import mend, to_link
 from ..talk import LONGEST_TITLE, MOST, Entry, from_talk, refuse_large, to_talk
 from ..values import named
 from . import board, state
-from .picture import computed, outlined
+from .drawings import outlined
+from .picture import computed
 
 HANDOUT = 4 * BUDGET  # multiply-adds that the pictures of one hand-out may take
 
@@ -133,14 +132,14 @@ def handout(entries, base):
 def page_of(title, experiment, base):
     """A hand-out's Page of an experiment; of a walk, the cell that it has come to."""
     made = computed(experiment)
-    chosen, sentence = outlined(experiment, made.reading), made.sentence
+    chosen, sentence = outlined(experiment, made), made.sentence
     if made.walk and 0 < experiment.visit <= made.walk.waves:
         visit = made.walk.at(experiment.visit - 1)[-1]
         chosen = int(made.walk.layer[visit]), int(made.walk.step[visit])
         sentence = sentences.wave(made.walk, experiment.visit - 1)
-    spec = flow_spec(made.reading, cell=chosen, theme="light", decades=experiment.decades, opened=made.opened)
-    equation = None if chosen is None else cell(made.reading, *chosen, notation=experiment.notation)
-    return Page(title, spec, sentence, equation, experiment, "?".join(filter(None, (base, to_link(experiment)))))
+    spec = made.spec(experiment, chosen, theme="light", decades=experiment.decades)
+    link = "?".join(filter(None, (base, to_link(experiment))))
+    return Page(title, spec, sentence, made.equation(experiment, chosen), experiment, link)
 
 
 def address():

@@ -1,10 +1,11 @@
 // The board's own controls: the tools beside the sentence, lecture mode with its dial and examples, hold, sweep, and the keys.
 
+import { over } from "./live.js";
 import * as steps from "./step.js";
 
 const SPEEDS = { slow: 30, medium: 15, fast: 7 }; // s from one end of a dial to the other
 const BASE = 1.78, SCREEN = [1500, 1080]; // how much a lecture magnifies on a screen of this size
-const EQUATION = 76; // px under a lecture's figure
+const EQUATION = [76, 104]; // px under a lecture's figure: for the equation of a cell, and for that of a gradient
 
 const button = (name, words, key, more = "") =>
   `<button type="button" data-do="${name}"${more}>${words}${key ? ` <kbd>${key}</kbd>` : ""}</button>`;
@@ -28,12 +29,17 @@ export function furnish(board) {
       `<select data-do="speed" aria-label="Speed of the sweep">${options(Object.keys(SPEEDS).map((s) => [s, s]), sweeping.speed)}</select>`,
       button("stop", "Stop"));
   } else {
-    parts.push(walking ? button("leave", "Leave Step", "S") : button("step", "Step", "S"));
+    const { tools, flow } = board.picture.says;
     if (!walking) {
-      parts.push(button("hold", controls.held ? "Let go" : "Hold", "H", ` aria-pressed="${controls.held}" title="${
-        controls.held ? "The held curve goes" : "The curve of now stays, in grey, while a dial moves on"}"`),
-      button("sweep", "Sweep", "", ' title="A dial moves back and forth by itself"'));
+      parts.push(...tools.map(([field, label, choices, value]) => `<select data-do="stage" data-field="${field}" aria-label="${label}">${
+        options(choices.map(([_, name], i) => [String(i), name]), String(choices.findIndex(([one]) => one === value)))}</select>`));
     }
+    if (walking || flow) parts.push(walking ? button("leave", "Leave Step", "S") : button("step", "Step", "S"));
+    if (!walking && flow) {
+      parts.push(button("hold", controls.held ? "Let go" : "Hold", "H", ` aria-pressed="${controls.held}" title="${
+        controls.held ? "The held curve goes" : "The curve of now stays, in grey, while a dial moves on"}"`));
+    }
+    if (!walking) parts.push(button("sweep", "Sweep", "", ' title="A dial moves back and forth by itself"'));
     if (!lecture) parts.push(button("lecture", "Lecture", "L"));
     parts.push(button("keys", "?", "", ' aria-label="Keys"'));
     if (lecture) parts.push(button("lecture", "Leave", "Esc"));
@@ -145,7 +151,10 @@ export function stop(board, drop = false) {
   const { sweep } = board;
   if (!sweep) return;
   board.sweep = null;
-  if (!drop && sweep.shown !== undefined) turned(board, sweep.dial, sweep.shown);
+  if (!drop && sweep.shown !== undefined) {
+    over(board); // no answer that comes late is to outdo the page's own
+    turned(board, sweep.dial, sweep.shown);
+  }
   furnish(board);
 }
 
@@ -162,7 +171,8 @@ function hold(board) {
 
 function keys(board) {
   const { dialog } = board, tables = JSON.parse(board.root.dataset.keys);
-  dialog.innerHTML = `<h2>Keys</h2><table>${tables[mode(board)].map(([key, what]) =>
+  const known = tables[mode(board)].filter(([, , only]) => !only || board.picture.says.flow);
+  dialog.innerHTML = `<h2>Keys</h2><table>${known.map(([key, what]) =>
     `<tr><th scope="row">${key}</th><td>${what}</td></tr>`).join("")}</table><form method="dialog"><button>Close</button></form>`;
   dialog.style.zoom = board.scale; // what is shown over everything is not magnified with the board
   dialog.showModal();
@@ -215,7 +225,8 @@ export function key(board, event) {
   }
   if (event.key === "?") return keys(board), true;
   if (event.shiftKey) return false;
-  const name = { s: walking ? "leave" : "step", h: walking ? null : "hold", l: "lecture", f: controls.lecture ? "full" : null, d: controls.lecture ? "theme" : null }[
+  const { flow } = board.picture.says;
+  const name = { s: walking ? "leave" : flow ? "step" : null, h: walking || !flow ? null : "hold", l: "lecture", f: controls.lecture ? "full" : null, d: controls.lecture ? "theme" : null }[
     event.key.toLowerCase()];
   if (name) return ACTIONS[name](board), true;
   if (digit) {
@@ -234,6 +245,10 @@ export function listen(board) {
   const chosen = (event) => {
     const { target } = event, name = target.dataset.do;
     if (name === "speed") board.sweep.speed = target.value;
+    if (name === "stage") {
+      const { field } = target.dataset, [, , choices] = board.picture.says.tools.find(([one]) => one === field);
+      board.say("stage", [field, choices[Number(target.value)][0]]);
+    }
     if (name === "dial") {
       board.sweeps = board.sweep ? target.value : null; // the sweep goes on with it
       stop(board);
@@ -272,5 +287,5 @@ export function listen(board) {
 // The px that a lecture's figure has, before they are magnified.
 export function room(board) {
   const { clientWidth, clientHeight } = board.figure;
-  return [Math.round(clientWidth), Math.round(clientHeight - EQUATION)];
+  return [Math.round(clientWidth), Math.round(clientHeight - EQUATION[board.picture.says.flow ? 0 : 1])];
 }

@@ -1,0 +1,229 @@
+"""The views: what each computes of an experiment, and how that becomes a figure, a sentence and an equation. Nothing of a view
+that is not shown is computed."""
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from .. import sentences
+from .. import walk as walks
+from ..accounts import MOST_KEPT, Accounts, account, pairs_of, parameter, uncut
+from ..experiment import Run, cost, run
+from ..figures import flow_spec, routes_spec, truncation_spec
+from ..files import grid_csv, routes_csv, terms_csv
+from ..flow import Flow, Neurons, neurons, read
+from ..flow import uncut as uncut_left
+from ..formulas import NOTATIONS, cell, gradient
+from ..handout import HEADINGS
+from ..immediate import MOST_UNITS, Sum, read_sum
+from ..immediate import problem as sum_problem
+from ..lags import parameters
+from ..routes import Groups, Routes, groups, routes
+from ..routes import problem as routes_problem
+from ..sentences import Sentence
+from ..terms import term
+from ..walk import Walk
+
+
+@dataclass(frozen=True, eq=False)
+class FlowDrawn:
+    """What a run left for Flow: readings only, none of its big arrays."""
+
+    reading: Flow
+    opened: Neurons | None
+    sentence: Sentence
+    walk: Walk | None = None
+    no_walk: str | None = None  # why there is none, where one was wanted
+    run: Run | None = None  # until it has been checked
+
+    keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
+
+    @classmethod
+    def of(cls, experiment, checkpoint, before):
+        result = run(experiment, checkpoint)
+        reading = read(result, experiment.quantity, checkpoint)
+        opened = None
+        if 1 <= experiment.open <= reading.L and reading.overflow is None:
+            opened = neurons(result, reading, experiment.open - 1)
+        no_walk = walks.problem(result) if experiment.walk else None
+        walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not no_walk else None
+        return cls(reading, opened, sentences.flow(reading, uncut_left(result, reading, checkpoint)), walk, no_walk, result)
+
+    @property
+    def shape(self):
+        return self.reading.L, self.reading.T
+
+    @property
+    def reached(self):
+        """(T,) bool, None where there is no cell to outline."""
+        return self.reading.reached if self.reading.overflow is None else None
+
+    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
+        return flow_spec(self.reading, cell=chosen, opened=self.opened, zoom=zoom, held=held, **options)
+
+    def equation(self, experiment, chosen):
+        return None if chosen is None else cell(self.reading, *chosen, notation=experiment.notation)
+
+    def says(self, experiment):
+        """What the board is told about its figure."""
+        return dict(keys=self.keys, heading=HEADINGS["flow"], cells=True, flow=True,
+                    opened=0 if self.opened is None else experiment.open,
+                    quantity=NOTATIONS[experiment.notation].says[self.reading.quantity], tools=[])
+
+    def csv(self):
+        return grid_csv(self.reading)
+
+
+@dataclass(frozen=True, eq=False)
+class TruncationDrawn:
+    """What the Truncation view shows; where its pairs are few, they stay for the next picture."""
+
+    accounts: Accounts
+    sentence: Sentence
+    source: object
+    run: Run | None = None
+
+    walk = no_walk = None
+    keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
+
+    @classmethod
+    def of(cls, experiment, checkpoint, before):
+        wanted, known, every = uncut(experiment), None, None
+        if isinstance(before, cls) and before.source is not None and before.source == wanted:
+            known, every = before.accounts.pairs, before.accounts.every
+        pairs = known or pairs_of(experiment, checkpoint)
+        if pairs is None:  # a state overflows: Flow says where
+            return FlowDrawn.of(experiment, checkpoint, before)
+        made = account(experiment, pairs, every, checkpoint)
+        small = pairs.size + pairs.run.network.size + pairs.T * 10 * sum(pairs.run.network.widths) <= MOST_KEPT
+        return cls(made, sentences.truncation(made), wanted if small else None, made.run)
+
+    @property
+    def shape(self):
+        return self.accounts.L, self.accounts.T
+
+    @property
+    def reached(self):
+        return self.accounts.reached
+
+    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
+        return truncation_spec(self.accounts, **options)
+
+    def equation(self, experiment, chosen):
+        a = self.accounts
+        kind = a.name.rstrip("0123456789")
+        return gradient(term(a.run, kind, a.layer, chosen[1]), notation=experiment.notation)
+
+    def says(self, experiment):
+        a = self.accounts
+        return dict(keys=self.keys, heading=HEADINGS["truncation"], opened=0, cells=False, flow=False, quantity="", tools=[
+            ["weight", "Gradient of", [[name, sentences.parameter(name)] for name in a.names], a.name],
+            ["per", "Terms by", [["step", "by step"], ["lag", "by lag"]], a.per],
+            *([["again", "Losses", [[False, "losses once"], [True, "old losses again"]], experiment.again]]
+              if experiment.cut and len(a.losses) > 1 else []),
+        ])
+
+    def csv(self):
+        return terms_csv(self.accounts)
+
+
+@dataclass(frozen=True, eq=False)
+class RoutesDrawn:
+    """What the Routes view shows of one cell; a small run stays for the next cell.
+
+    told: the Routes to the cell, None where there are none to tell: then total is the Sum of a parameter's gradient over the
+    steps, None for the reason `why`.
+    """
+
+    reading: Flow
+    sentence: Sentence
+    cell: tuple
+    told: Routes | None
+    grouped: Groups | None
+    name: str = ""
+    names: tuple = ()
+    total: Sum | None = None
+    why: str = ""
+    both: bool = True  # whether there are routes, too
+    source: tuple | None = None
+    run: Run | None = None  # until it has been checked
+
+    walk = no_walk = None
+    keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
+
+    @classmethod
+    def of(cls, experiment, checkpoint, before):
+        same = isinstance(before, cls) and before.source is not None and before.source[0] == experiment.recipe
+        made = before.source[1] if same else run(experiment, checkpoint)
+        reading = before.reading if same else read(made, "delta", checkpoint)
+        if reading.overflow is not None:  # Flow says where
+            return FlowDrawn.of(experiment, checkpoint, before)
+        l, t = outlined(experiment, FlowDrawn(reading, None, None))
+        small = reading.T * 10 * sum(reading.widths) + made.network.size <= MOST_KEPT
+        kept = dict(source=(experiment.recipe, made) if small else None, run=made)
+        names = tuple(name for name in parameters(made.network) if not name.endswith("out"))
+        reason = routes_problem(made)
+        if reason or experiment.weight in names:
+            name = parameter(replace(experiment, weight=experiment.weight if experiment.weight in names else ""), made.network)
+            why = sum_problem(made, name) or ""
+            known = same and before.name == name
+            total = before.total if known else None if why else read_sum(made, name, checkpoint)
+            return cls(reading, sentences.sum_over_steps(total, reason or why), (l, t), None, None, name, names, total, why,
+                       not reason, **kept)
+        told = routes(made, l, t)
+        grouped = groups(made, l, spelled=4, most=0) if reading.recurrent[l] else None
+        return cls(reading, sentences.routes(told, experiment.quantity, reading.tau_max), (l, t), told, grouped, names=names,
+                   **kept)
+
+    @property
+    def shape(self):
+        return self.reading.L, self.reading.T
+
+    @property
+    def reached(self):
+        return self.reading.reached
+
+    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
+        return routes_spec(self.reading, self.told, self.grouped, self.total, why=self.why, route=experiment.route, **options)
+
+    def equation(self, experiment, chosen):
+        return cell(self.reading, *self.cell, notation=experiment.notation)
+
+    def says(self, experiment):
+        """What the board is told about its figure; δ is ∂C/∂z here, for that is what routes add up to."""
+        sums = [[name, f"{'sum over k: ' * self.both}{sentences.parameter(name)}"] for name in self.names]
+        tools = [["weight", "Show", [["", "routes"]] * self.both + sums, self.name]]
+        return dict(keys=self.keys, heading=HEADINGS["routes"], opened=0, cells=False, flow=False,
+                    quantity=NOTATIONS[experiment.notation].says["delta"], tools=tools)
+
+    def csv(self):
+        return grid_csv(self.reading) if self.told is None else routes_csv(self.told)
+
+
+def work(experiment):
+    """About how many multiply-adds the view of an experiment takes, with all that it computes beside the run."""
+    e = experiment
+    if e.walk:
+        return cost(e) * e.windows.P
+    units, losses = sum(n for n, _, _ in e.stack), int(e.scored.sum())
+    if e.view == "truncation" and losses > 1:
+        return cost(e) + losses * e.T * sum(1000 + 4 * n * n for n, _, _ in e.stack) // 2
+    if e.view == "routes":
+        return cost(e) + e.T * (2000 * len(e.stack) + (units**3 if 1 < units <= MOST_UNITS else 0))
+    return cost(e)
+
+
+def outlined(experiment, drawn):
+    """(layer, step), from 0: the chosen cell inside the grid, else one in the middle of what is reached."""
+    if drawn.reached is None:
+        return None
+    L, T = drawn.shape
+    layer = min(experiment.layer, L) or 1
+    if experiment.step:
+        return layer - 1, min(experiment.step, T) - 1
+    steps = np.flatnonzero(drawn.reached)
+    return layer - 1, int(steps[(len(steps) - 1) // 2])
+
+
+drawings = MappingProxyType({"flow": FlowDrawn, "truncation": TruncationDrawn, "routes": RoutesDrawn})
