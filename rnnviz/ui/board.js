@@ -7,6 +7,7 @@ import * as steps from "./step.js";
 import * as tools from "./tools.js";
 
 const STEPS = 140; // px under a walk's grid, for the equation and the walk's controls
+const CALM = 500; // ms without a new picture after which its gradients are checked
 const REST = 120; // ms without a new value after which Plotly draws what the brush has shown
 
 let plotly = null;
@@ -222,19 +223,22 @@ export function carry(component) {
   if (current && component.data?.length) show(current, unpack(component.data));
 }
 
-let proof = []; // the link of a picture, and how its gradients were checked
+let proof = [], prover = null; // the name of gradients and how they were checked; the component that brings it
 
-// How the gradients of a picture were checked; it comes after the picture.
+// How gradients were checked; it comes when the board has asked for it.
 export function prove(component) {
-  if (!component.data?.length) return;
-  proof = JSON.parse(new TextDecoder().decode(component.data));
+  prover = component;
+  proof = component.data?.length ? JSON.parse(new TextDecoder().decode(component.data)) : [];
   if (current?.told) proven(current);
 }
 
-// The line stands only beside the picture that it speaks of.
+// The line stands only beside the gradients that it speaks of; once a picture rests, the board asks for its own.
 function proven(board) {
-  const [link, words] = proof;
-  board.proof.textContent = link === board.told.link ? words : "";
+  const [gradients, words] = proof;
+  const known = gradients === board.told.gradients;
+  board.proof.textContent = known ? words : "";
+  clearTimeout(board.asking);
+  if (!known) board.asking = setTimeout(() => prover?.setTriggerValue("asked", Date.now()), CALM);
 }
 
 // A picture that came the slow way, with what is told about it.
@@ -261,7 +265,7 @@ function showLive(board, picture, token) {
   if (board.live?.token !== token || picture.made < board.made) return;
   board.made = picture.made;
   board.live.rev = picture.rev;
-  board.told = { ...board.told, link: picture.told.link };
+  board.told = { ...board.told, link: picture.told.link, gradients: picture.told.gradients };
   remember(board, picture.told);
   proven(board);
   if (picture.rev !== board.rev) render(board, picture, true);

@@ -85,6 +85,7 @@ def payload(picture, told):
     })
     words = as_json({
         "link": picture.link,
+        "gradients": picture.gradients,
         "notes": None if told.notes is None else few(told.notes),
         "pushes": told.pushes,
         "controls": told.controls,
@@ -146,10 +147,10 @@ def prover():
     return st.components.v2.component("rnnviz_proof", js=loader("prove"), isolate_styles=False)
 
 
-def tell_proof(place, link, words):
-    """Tell the board how the gradients of the picture with this link were checked."""
+def tell_proof(gradients, words, asked):
+    """Tell the board how gradients of this name were checked; asked: called when it wants to know of others."""
     if not st.session_state.get("board_failed"):
-        prover()(key=f"carrier_proof_{place}", data=as_json([link, words]), height="content")
+        prover()(key="carrier_proof", data=as_json([gradients, words]), height="content", on_asked_change=asked)
 
 
 @cache

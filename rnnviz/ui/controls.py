@@ -24,23 +24,20 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
           "tau_b": "$\\tau_b$: steps between passes"}
 
 
-def sidebar(carry, proof):
-    """The four groups. Each reruns by itself when one of its controls moves: it first of all brings the new picture, and last
-    the line that says how it was checked."""
+def sidebar(carry):
+    """The four groups. Each reruns by itself when one of its controls moves, and first of all brings the new picture."""
     with st.sidebar:
         st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
         for name in GROUPS:
-            part(name, carry, proof)
+            part(name, carry)
 
 
 @st.fragment
-def part(name, carry, proof):
+def part(name, carry):
     with trouble.told():
         state.begin()
         carry(name)
         GROUPS[name]()
-        if not st.session_state.whole:
-            proof(name)
 
 
 def layout():

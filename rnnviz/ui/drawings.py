@@ -3,13 +3,14 @@ that is not shown is computed."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from zlib import crc32
 
 import numpy as np
 
 from .. import sentences
 from .. import walk as walks
 from ..accounts import MOST_KEPT, Accounts, account, pairs_of, parameter, uncut
-from ..experiment import Run, cost, run
+from ..experiment import cost, run
 from ..figures import flow_spec, routes_spec, truncation_spec
 from ..files import grid_csv, routes_csv, terms_csv
 from ..flow import Flow, Neurons, neurons, read
@@ -19,6 +20,7 @@ from ..handout import HEADINGS
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
 from ..lags import parameters
+from ..links import to_link
 from ..routes import Groups, Routes, groups, routes
 from ..routes import problem as routes_problem
 from ..sentences import Sentence
@@ -35,7 +37,6 @@ class FlowDrawn:
     sentence: Sentence
     walk: Walk | None = None
     no_walk: str | None = None  # why there is none, where one was wanted
-    run: Run | None = None  # until it has been checked
 
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 
@@ -48,7 +49,7 @@ class FlowDrawn:
             opened = neurons(result, reading, experiment.open - 1)
         no_walk = walks.problem(result) if experiment.walk else None
         walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not no_walk else None
-        return cls(reading, opened, sentences.flow(reading, uncut_left(result, reading, checkpoint)), walk, no_walk, result)
+        return cls(reading, opened, sentences.flow(reading, uncut_left(result, reading, checkpoint)), walk, no_walk)
 
     @property
     def shape(self):
@@ -82,7 +83,6 @@ class TruncationDrawn:
     accounts: Accounts
     sentence: Sentence
     source: object
-    run: Run | None = None
 
     walk = no_walk = None
     keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
@@ -97,7 +97,7 @@ class TruncationDrawn:
             return FlowDrawn.of(experiment, checkpoint, before)
         made = account(experiment, pairs, every, checkpoint)
         small = pairs.size + pairs.run.network.size + pairs.T * 10 * sum(pairs.run.network.widths) <= MOST_KEPT
-        return cls(made, sentences.truncation(made), wanted if small else None, made.run)
+        return cls(made, sentences.truncation(made), wanted if small else None)
 
     @property
     def shape(self):
@@ -147,7 +147,6 @@ class RoutesDrawn:
     why: str = ""
     both: bool = True  # whether there are routes, too
     source: tuple | None = None
-    run: Run | None = None  # until it has been checked
 
     walk = no_walk = None
     keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
@@ -161,7 +160,7 @@ class RoutesDrawn:
             return FlowDrawn.of(experiment, checkpoint, before)
         l, t = outlined(experiment, FlowDrawn(reading, None, None))
         small = reading.T * 10 * sum(reading.widths) + made.network.size <= MOST_KEPT
-        kept = dict(source=(experiment.recipe, made) if small else None, run=made)
+        kept = dict(source=(experiment.recipe, made) if small else None)
         names = tuple(name for name in parameters(made.network) if not name.endswith("out"))
         reason = routes_problem(made)
         if reason or experiment.weight in names:
@@ -199,6 +198,16 @@ class RoutesDrawn:
 
     def csv(self):
         return grid_csv(self.reading) if self.told is None else routes_csv(self.told)
+
+
+def gradients(experiment):
+    """What names the gradients of an experiment: the same for all pictures that only look at them differently."""
+    return crc32(f"{to_link(experiment.recipe)} {lets_again(experiment)}".encode())
+
+
+def lets_again(experiment):
+    """Whether the gradients on show are those of the misreading that lets old losses enter again."""
+    return experiment.cut and experiment.again and experiment.view == "truncation"
 
 
 def work(experiment):

@@ -9,7 +9,6 @@ whenever the lane is missing, the picture waits for the release.
 import asyncio
 import logging
 import time
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter
@@ -75,7 +74,7 @@ class Lane:
 
     def draw(self, experiment):
         """The packed picture of an experiment. Raises ValueError with a sentence where its settings do not go together."""
-        self.drawn = replace(computed(experiment, before=self.drawn), run=None)
+        self.drawn = computed(experiment, before=self.drawn)
         return board.payload(picture(experiment, self.drawn, self.view, self.held, live=True), board.Told())
 
 

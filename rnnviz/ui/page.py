@@ -6,13 +6,14 @@ import streamlit as st
 
 from ..dials import dials
 from ..examples import EXAMPLES, SCENES, example_of
-from ..experiment import CONTROLS, problem
+from ..experiment import CONTROLS, make_network, make_sequence, problem, trace
 from ..held import held
-from ..links import to_link, too_large
+from ..links import too_large
 from ..proof import prove
 from ..sentences import checked
+from ..windows import truncated
 from . import board, controls, formulary, opening, reports, sharing, state, talking, trouble
-from .drawings import outlined
+from .drawings import gradients, lets_again, outlined
 from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
 from .shelf import shelf, shelve
 
@@ -34,15 +35,15 @@ def body():
         state.begin()
         session.layout = controls.layout()
         examples, here = st.container(), st.container()
-        controls.sidebar(carry, proof)  # first, so that who sees the picture finds the controls that belong to it
+        controls.sidebar(carry)  # first, so that who sees the picture finds the controls that belong to it
         with here:
             picture_area()
         with examples:
             top_row()
             board.watch()
             talking.remember()
+            proof()
         session.shown = True
-        proof("page")
     finally:
         session.whole = False
 
@@ -54,8 +55,6 @@ def picture_area():
         st.rerun()
     with trouble.told():
         show_picture(board.mount)
-        if not st.session_state.whole:
-            proof("board")
 
 
 def carry(name):
@@ -203,30 +202,34 @@ def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
     wanted, kept = key(experiment), st.session_state.get("drawn")
     if kept is None or kept[0] != wanted:
-        made = computed(experiment, checkpoint, kept and kept[1])
-        st.session_state.unchecked = proof_key(experiment), made.run
-        kept = st.session_state.drawn = wanted, replace(made, run=None)
+        kept = st.session_state.drawn = wanted, computed(experiment, checkpoint, kept and kept[1])
     return kept[1]
 
 
-def proof(place):
-    """Check the gradients on show by complex step, once their picture is out, and hand the board the line that says so.
-
-    place: the part of the page that this run is of."""
+@st.fragment
+def proof():
+    """The line that says how the gradients on show agree with the complex step: computed when the board asks for it, which it
+    does once its picture rests."""
     session = st.session_state
-    experiment, (wanted, run), known = session.get("good"), session.get("unchecked", (None, None)), session.get("checked")
-    if run is not None and wanted != (known and known[0]):
-        known = session.checked = wanted, "" if run.backward is None else checked(prove(run, checkpoint=checkpoint))
-    session.unchecked = None, None
-    if known and experiment and known[0] == proof_key(experiment):
-        board.tell_proof(place, to_link(experiment), known[1])
-    else:
-        board.tell_proof(place, "", "")
+    if session.pop("asked", False):
+        experiment, _ = settled()
+        known, wanted = session.get("proved", (None, "")), gradients(experiment)
+        if known[0] != wanted:
+            with trouble.told():
+                session.proved = wanted, words_of_proof(experiment)
+    board.tell_proof(*session.get("proved", (None, "")), asked=ask)
 
 
-def proof_key(experiment):
-    """What decides the gradients that are checked: the run, and whether its schedule lets old losses enter again."""
-    return experiment.recipe, experiment.again and experiment.view == "truncation"
+def ask():
+    st.session_state.asked = True
+
+
+def words_of_proof(experiment):
+    """How far an experiment's gradients agree with the complex step."""
+    e = experiment
+    windows = truncated(e.T, e.tau_max, e.tau_b, again=True) if lets_again(e) else e.windows
+    made = trace(make_network(e, checkpoint), make_sequence(e), windows, checkpoint)
+    return "" if made.backward is None else checked(prove(made, checkpoint=checkpoint))
 
 
 def checkpoint():

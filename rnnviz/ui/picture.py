@@ -7,7 +7,7 @@ from ..experiment import MAX_T
 from ..figures import THEMES
 from ..links import to_link
 from ..sentences import Sentence
-from .drawings import drawings, outlined
+from .drawings import drawings, gradients, outlined
 from .walking import walking
 
 WIDTH = 1068  # px of the board until the browser has said its own
@@ -84,6 +84,7 @@ class Picture:
     cell: tuple | None
     shape: tuple
     link: str
+    gradients: int
     view: str
     walk: dict | None
 
@@ -96,5 +97,6 @@ def picture(experiment, drawn, view, held=None, page=True, live=False):
                       tall=view.tall or None, zoom=view.zoom_of(experiment.T), held=held and (held, held.words(experiment)))
     return Picture(
         spec, drawn.sentence, drawn.equation(experiment, chosen), drawn.says(experiment), view.theme,
-        None if chosen is None else (chosen[0] + 1, chosen[1] + 1), drawn.shape, to_link(experiment), view.text,
+        None if chosen is None else (chosen[0] + 1, chosen[1] + 1), drawn.shape, to_link(experiment),
+        gradients(experiment), view.text,
         walking(drawn, experiment, view, only=live) if drawn.walk else None)
