@@ -13,6 +13,8 @@ from .values import freeze
 from .windows import full
 
 OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
+QUANTITIES = ("delta", "grad_h", "space", "time", "slope")
+SHORT = 6  # numbers of a vector that a formula shows
 SMALLEST = np.finfo(np.float64).tiny  # below this a float64 loses digits
 
 
@@ -51,7 +53,8 @@ class Flow:
     where the forward pass overflowed and nothing was sent back (overflow: its first layer and step, from 0).
     reference: the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||.
     shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
-    unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"].
+    unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"]. vectors: the same names, per layer
+    (T, n) for layers of 2 to 6 units, else None.
     ceiling: max phi' * ||W_T||_2 of the top layer, None where it bounds nothing. passes (T,): how many reach
     a step; onward (T,): how many reach it and the next.
     recurrent, widths: per layer; readout: whether y = W_out h + b_out; weights: (w_S, w_T) per layer where every layer
@@ -71,6 +74,7 @@ class Flow:
     scored: np.ndarray
     seen: np.ndarray
     value: dict
+    vectors: dict
     ceiling: float | None
     max_slope: float | None
     passes: np.ndarray
@@ -210,16 +214,15 @@ def read(run, quantity="delta", checkpoint=nothing):
     bounded = top.recurrent and described["max_slope"] is not None and one_loss
     single = 1 in network.widths
     none = freeze(np.full(size.shape, np.nan))
-    value = {
-        name: _rows(_only_unit, arrays) if single else none
-        for name, arrays in (("delta", backward.delta), ("grad_h", backward.grad_h),
-                             ("space", backward.from_space), ("time", backward.from_time), ("slope", backward.slopes))
-    }
+    arrays = {"delta": backward.delta, "grad_h": backward.grad_h, "space": backward.from_space, "time": backward.from_time,
+              "slope": backward.slopes}
+    value = {name: _rows(_only_unit, of_layers) if single else none for name, of_layers in arrays.items()}
     return Flow(
         quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine),
         freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
         freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
         freeze(_state(run, size, chosen, checkpoint)), reference, value=value,
+        vectors={name: tuple(map(_short, of_layers)) for name, of_layers in arrays.items()},
         ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, **described,
     )
 
@@ -239,9 +242,14 @@ def _stopped(run, quantity, described):
     state[bad_layer, bad_step] = OVERFLOW
     return Flow(
         quantity, nothing, nothing, nothing, nothing, nothing, freeze(openness), freeze(shut), freeze(state), np.nan,
-        value=dict.fromkeys(("delta", "grad_h", "space", "time", "slope"), nothing), ceiling=None,
+        value=dict.fromkeys(QUANTITIES, nothing), vectors=dict.fromkeys(QUANTITIES, (None,) * len(layers)), ceiling=None,
         overflow=run.forward.overflow, **described,
     )
+
+
+def _short(rows):
+    """A copy of rows (T, n) of 2 to 6 units, which formulas show number by number; None for others."""
+    return freeze(np.array(rows)) if 1 < rows.shape[1] <= SHORT else None
 
 
 def _only_unit(rows):

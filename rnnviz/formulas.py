@@ -250,8 +250,9 @@ NOTATIONS = {n.name: n for n in (House(), Derivation(), SpaceTime(), UVW())}
 def cell(reading, l, t, *, notation="house"):
     """The Equation of the cell at layer l, step t (from 0) of a Flow, for the delta that the reading shows.
 
-    With every layer one unit wide the factors themselves stand under the braces, else sizes, mean slope and
-    shares. delta = dC/dz: slope times the two messages. dC/dh: their sum.
+    With every layer one unit wide the factors themselves stand under the braces; in a layer of up to six units its vectors and
+    the shares of the two messages; else sizes, mean slope and shares. delta = dC/dz: slope times the two messages. dC/dh: their
+    sum.
     """
     n = NOTATIONS[notation]
     quantity = reading.quantity
@@ -263,20 +264,21 @@ def cell(reading, l, t, *, notation="house"):
     time = _message(n, reading, l, t, "time")
     if space:
         label = "from above" if space_role else "from the loss"
-        under = space[1] if scalar else f"{label} {percent(above or 0.0)}"
+        under = space[1] if scalar else _arrival(reading, "space", l, t, label, above)
         terms.append(Braced(space[0], under, space_role))
     if time:
-        under = time[1] if scalar else f"from the future {percent(future or 0.0)}"
+        under = time[1] if scalar else _arrival(reading, "time", l, t, "from the future", future)
         if terms:
             terms.append(Word("+"))
         terms.append(Braced(time[0], under, "time"))
     if not terms:
         terms.append(Word("0"))
-    value = reading.value[quantity][l, t]
-    left = Braced(n.gradient(quantity, l + 1, t + 1), significant(value, 3) if scalar else f"size {_size(reading.size[l, t])}")
+    size = significant(reading.value[quantity][l, t], 3) if scalar else f"size {_size(reading.size[l, t])}"
+    left = Braced(n.gradient(quantity, l + 1, t + 1), _vector(reading, quantity, l, t) or size)
     if quantity == "delta":
         slope = reading.value["slope"][l, t]
-        under = significant(slope, 3) if scalar else f"mean {significant(reading.openness[l, t], 2)}"
+        mean = significant(slope, 3) if scalar else f"mean {significant(reading.openness[l, t], 2)}"
+        under = _vector(reading, "slope", l, t) or mean
         gate = Braced((Symbol(n.slope), Word("("), n.z(l + 1, t + 1), Word(")")), under)
         right = (gate, *(() if scalar else (Word("⊙"),)), Bracket(tuple(terms)))
     else:
@@ -285,6 +287,22 @@ def cell(reading, l, t, *, notation="house"):
         ("from above", space and space_role), ("from the loss", space and not space_role), ("from the future", time),
         ("top layer through time", time and l + 1 == reading.L)) if there}
     return Equation(f"layer {l + 1}, step {t + 1}", _remark(reading, l, t), (left, Word("="), *right), _marks(n, places))
+
+
+def _vector(reading, name, l, t):
+    """The numbers of a vector of 2 to 6 units, None for others."""
+    rows = reading.vectors[name][l]
+    return None if rows is None else _numbers(rows[t])
+
+
+def _arrival(reading, road, l, t, label, share):
+    """What stands under a message: its numbers where they are few, and its share of the two."""
+    numbers = _vector(reading, road, l, t)
+    return f"{numbers} · {percent(share or 0.0)}" if numbers else f"{label} {percent(share or 0.0)}"
+
+
+def _numbers(vector):
+    return f"({', '.join(significant(number, 2) for number in vector)})"
 
 
 def _marks(n, places):
@@ -456,7 +474,7 @@ def _amount(amount):
         return significant(amount.number, 3)
     if amount.numbers is None:
         return f"size {_size(amount.size)}"
-    return f"({', '.join(significant(number, 2) for number in amount.numbers)})"
+    return _numbers(amount.numbers)
 
 
 # Rendering.

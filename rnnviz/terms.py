@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cells import CELLS
-from .flow import norms
+from .flow import SHORT, norms
 
 NAMES = ("W_S", "W_T", "b", "W_out", "b_out", "x", "h_0")
 OF_READOUT = ("W_out", "b_out")
 ALONE = ("x", "h_0")  # one step's own, not a sum over steps
-MOST_NUMBERS = 6  # of a vector that is shown number by number
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def term(run, name, l, t):
 def amount(values):
     """The Amount of a vector (n,) or matrix (n, m)."""
     flat = values.reshape(-1)
-    short = flat.size == 1 or (values.ndim == 1 and flat.size <= MOST_NUMBERS)
+    short = flat.size == 1 or (values.ndim == 1 and flat.size <= SHORT)
     return Amount(float(norms(flat[None])[0]), tuple(flat.tolist()) if short else None)
 
 

@@ -32,7 +32,7 @@ from rnnviz.formulas import (
     to_latex,
 )
 from rnnviz.misprints import MISPRINTS
-from rnnviz.numbers import significant
+from rnnviz.numbers import percent, significant
 from rnnviz.terms import NAMES, term
 
 QUANTITIES = ("delta", "grad_h")
@@ -56,7 +56,8 @@ def braces(terms):
 
 def letters(equation):
     """The equation without its numbers and its marks, on one line."""
-    return re.sub(r" \([^()]*\)(?=[\] ]|$)", "", equation.text.partition(": ")[2].partition(" † ")[0])
+    numbers = r" \([^()]*\)(?: · [<>]?[0-9]+%)?(?=[\] ]|$)"
+    return re.sub(numbers, "", equation.text.partition(": ")[2].partition(" † ")[0])
 
 
 def under_of_latex(latex):
@@ -611,3 +612,17 @@ def test_markup_in_a_mark_is_shown_as_it_is_written():
         root = tree(html)
         assert {node.tag for node in root.iter()} == {"div", "span", "math", "mo"}
         assert [node.get("title") for node in root.iter("span") if node.get("title")] == [text]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(2, True), (6, True), (7, False)])
+def test_a_cell_of_up_to_six_units_shows_its_vectors_and_a_wider_one_sizes(width, shown):
+    made = run(Experiment(width=width, T=8, depth=2))
+    back, reading = made.backward, read(made)
+    under = braces(cell(reading, 0, 4).terms)
+    vectors = back.delta[0][4], back.slopes[0][4], back.from_space[0][4], back.from_time[0][4]
+    for numbers, words in zip(vectors, under, strict=True):
+        vector = f"({', '.join(significant(number, 2) for number in numbers)})"
+        assert words.startswith(vector) == shown
+    above, future = reading.share(0, 4)
+    assert under[2].endswith(percent(above))
+    assert under[3].endswith(percent(future))

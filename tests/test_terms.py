@@ -13,9 +13,10 @@ from strategies import problems
 from rnnviz.cells import CELLS
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, run, trace
+from rnnviz.flow import SHORT
 from rnnviz.network import Layer, Network
 from rnnviz.tasks import Sequence
-from rnnviz.terms import MOST_NUMBERS, NAMES, Amount, amount, term
+from rnnviz.terms import NAMES, Amount, amount, term
 from rnnviz.windows import full, truncated
 
 BY_LAYER = ("W_S", "W_T", "b", "h_0")
@@ -105,7 +106,7 @@ def test_the_signed_terms_of_a_single_weight_add_up_to_its_gradient(problem, nam
 # What is kept.
 
 
-@pytest.mark.parametrize("n", [1, 2, MOST_NUMBERS, MOST_NUMBERS + 1, 40])
+@pytest.mark.parametrize("n", [1, 2, SHORT, SHORT + 1, 40])
 def test_the_numbers_of_a_vector_are_kept_up_to_six(n):
     values = np.linspace(-1.0, 1.0, n)
     assert amount(values).numbers == (tuple(values.tolist()) if n <= 6 else None)
