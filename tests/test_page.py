@@ -1231,3 +1231,17 @@ def alone(code):
     """What a Python process of its own prints."""
     command = [sys.executable, "-W", "ignore", "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_tau_sliders_end_at_the_sequences_end_unless_they_stand_beyond_it():
+    page = visit("cut=1&tau_max=8")
+    ends = lambda: {name: widgets(page)[f"w_{name}"].max for name in ("T", "tau_max", "tau_b")}  # noqa: E731
+    assert ends() == {"T": 200, "tau_max": 30, "tau_b": 200}
+    put(page, "tau_b", 10)
+    assert ends() == {"T": 200, "tau_max": 30, "tau_b": 30}
+    put(page, "T", 60)
+    assert ends() == {"T": 200, "tau_max": 60, "tau_b": 60}
+    put(page, "tau_max", 60)
+    put(page, "T", 20)
+    assert ends() == {"T": 200, "tau_max": 200, "tau_b": 20}
+    assert (shown(page).tau_max, shown(page).tau_b) == (60, 10)

@@ -44,7 +44,8 @@ def layout():
     """What decides which controls are shown: when it changes, the whole page is drawn again."""
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
-            task and task.uses, table_layout(), editor_layout(), state.get("cut"), st.session_state.long,
+            task and task.uses, table_layout(), editor_layout(), state.get("cut") and (end_of("tau_max"), end_of("tau_b")),
+            st.session_state.long,
             layer_count() if state.get("open") else 0)
 
 
@@ -272,14 +273,20 @@ def slide(name):
 
 
 def steps(name):
-    """A slider to 200, or a number field for long sequences."""
+    """A slider to 200, or to the sequence's own length for what counts its columns; a number field for long sequences."""
     c, label, now = CONTROLS[name], LABELS[name], state.get(name)
     if st.session_state.long or now > SHORT:
         value = st.number_input(label, c["low"], c["high"], now, step=1, key=held(name), help=c["help"])
     else:
-        value = st.slider(label, c["low"], SHORT, now, step=1, key=held(name), help=c["help"])
+        high = SHORT if name == "T" else end_of(name)
+        value = st.slider(label, c["low"], high, now, step=1, key=held(name), help=c["help"])
     if value is not None:
         state.take(name, int(value))
+
+
+def end_of(name):
+    """Where the slider of tau_max or tau_b ends: at T, for more is all the way too, unless it stands beyond."""
+    return max(2, min(SHORT, state.get("T"))) if state.get(name) <= state.get("T") else SHORT
 
 
 def integer(name, disabled=False, width="stretch"):
