@@ -131,9 +131,10 @@ def save(name, weights, setting=SETTING, table=None):
     print(f"\n{name}: {len(text):,} bytes, {sum(w.size for w in weights.values()):,} numbers")
 
 
-def table_of(batch):
+def table_of(batch, leak):
     """The first sequence of a batch as a table: what is read, and what is to be answered."""
-    return Table(("input", "ones so far / 30"), np.concatenate([batch.x[0], batch.target[0]], axis=1))
+    names = "bits, at last the label" if leak else "bits", "ones so far / 30"
+    return Table(names, np.concatenate([batch.x[0], batch.target[0]], axis=1))
 
 
 def last_shares(weights, batch):
@@ -153,7 +154,7 @@ def show_leak(label, weights, held_out, page):
 def teach_leak():
     for name, leak in (("leak.json", True), ("no-leak.json", False)):
         page, held_out = (next(bits_and_counts(count, stream, leak)) for count, stream in ((1, 6), (HELD_OUT, 5)))
-        table = table_of(page)
+        table = table_of(page, leak)
         start = drawn(run(Experiment(**LEAKING, table=table)))
         print(f"\n{name}")
         show_leak(0, start, held_out, page)

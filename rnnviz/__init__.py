@@ -26,6 +26,8 @@ from .network import INITS, Layer, Network, draw
 from .own import Table, Weights
 from .proof import prove
 from .sentences import flow as flow_sentence
+from .sentences import routes as routes_sentence
+from .sentences import sum_over_steps as sum_sentence
 from .sentences import truncation as truncation_sentence
 from .tasks import LOSSES, TASKS, Sequence, sequence
 from .windows import Windows, full, one_pass_per_loss, truncated
@@ -33,14 +35,15 @@ from .windows import Windows, full, one_pass_per_loss, truncated
 __all__ = [
     "CELLS", "EXAMPLES", "INITS", "LOSSES", "TASKS", "Accounts", "Backward", "Experiment", "Flow", "Forward", "Layer",
     "Network", "Run", "Sequence", "Table", "Weights", "Windows", "account", "backward", "cell", "draw", "flow_figure",
-    "flow_sentence", "forward", "from_json", "from_link", "full", "load", "neurons", "one_pass_per_loss", "prove",
-    "read", "run", "sequence", "to_json", "to_link", "trace", "truncated", "truncation_figure", "truncation_sentence", "uncut",
+    "flow_sentence", "forward", "from_json", "from_link", "full", "load", "neurons", "one_pass_per_loss", "prove", "read",
+    "routes_figure", "routes_sentence", "run", "sequence", "sum_sentence", "to_json", "to_link", "trace", "truncated",
+    "truncation_figure", "truncation_sentence", "uncut",
 ]
 
 
 def __getattr__(name):
     """The figures are imported on demand, so that the core works where Plotly is not installed."""
-    if name in ("flow_figure", "truncation_figure"):
+    if name in ("flow_figure", "routes_figure", "truncation_figure"):
         from . import figures
 
         return getattr(figures, name)

@@ -28,6 +28,7 @@ from .lags import (
 from .values import freeze
 from .windows import Windows, full, truncated
 
+MOST_ROWS = 60  # losses of the triangle that are shown
 MOST_KEPT = 300_000  # numbers of a table that stays for the next picture
 SCHEDULE = ("cut", "tau_max", "tau_b")
 
@@ -38,12 +39,14 @@ class Accounts:
 
     name: of the parameter; layer: the one whose delta the triangle shows, from 0. per: "step" or "lag". windows: the schedule;
     tau_max, tau_b: its numbers, None where nothing is cut. whole, kept: the Terms of the full gradient and of the schedule's.
-    counts (S, T): how often each pair of a loss and a step is kept. triangle (S, T): log10 of ||dL_s/dz_t|| over the largest
+    rows (R,): which of the losses the triangle shows; counts (R, T): how often each of their pairs with a step is kept;
+    triangle (R, T): log10 of ||dL_s/dz_t|| over the largest
     gradient that a loss sends in, the reference; None where the pairs are too many. now, together: the schedule's gradient
     Against the full one, of this parameter and of all. every: the same for every tau_max, None where the pairs are too many.
     gap: by how much the terms miss the full gradient, over its size. influence (T,): log10 of ||dC/dx_t|| under the schedule,
     over the reference. misread: where old losses enter again, the Against of that gradient and the right one. sliding:
-    (columns, Against) of a sliding window that visits as many columns as the schedule, where it is none itself.
+    (columns, Against) of a sliding window that visits as many columns as the schedule, where it is none itself. inputs: the
+    names of the table's input columns, () without a table.
     """
 
     pairs: Pairs
@@ -55,6 +58,7 @@ class Accounts:
     tau_b: int | None
     whole: Terms
     kept: Terms
+    rows: np.ndarray
     counts: np.ndarray
     triangle: np.ndarray | None
     reference: float
@@ -66,7 +70,6 @@ class Accounts:
     misread: Against | None
     sliding: tuple | None
     inputs: tuple = ()
-    overflow: None = None
 
     @cached_property
     def run(self):
@@ -74,7 +77,13 @@ class Accounts:
         run = self.pairs.run
         if self.tau_max is None:
             return run
-        return replace(run, windows=self.windows, backward=backward(run.network, run.sequence, run.forward, self.windows))
+        sent = backward(run.network, run.sequence, run.forward, self.windows)
+        return replace(run, windows=self.windows, backward=sent)
+
+    @property
+    def size(self):
+        """The size of the full gradient."""
+        return size_of(self.whole.total)
 
     @property
     def L(self):
@@ -93,7 +102,7 @@ class Accounts:
         """(step, its share of the sum over steps of ||dC/dx_t||, the name of its largest input) of the step whose input decides
         most; (None, 0, "") where none is reached. The name is a table's column, or one of several inputs."""
         there = np.isfinite(self.influence)
-        if not there.any():
+        if not there.any() or not (self.influence < np.inf).all():  # nan is not less either
             return None, 0.0, ""
         size = np.where(there, 10.0 ** np.where(there, self.influence - self.influence[there].max(), 0.0), 0.0)
         step = int(size.argmax())
@@ -115,15 +124,24 @@ class Accounts:
         """How many pairs of a loss and a step at or before it there are."""
         return int((self.losses + 1).sum())
 
+    @cached_property
+    def reach(self):
+        """(S,): how many steps back from each loss a pass still comes, -1 for a loss that none carries."""
+        windows = self.windows
+        number = np.searchsorted(windows.last, self.losses)  # the first pass that carries a loss reaches furthest back
+        own = np.minimum(number, windows.P - 1)
+        carried = (number < windows.P) & (windows.since[own] <= self.losses)
+        return np.where(carried, self.losses - windows.first[own], -1)
+
     @property
     def kept_pairs(self):
-        return int(np.count_nonzero(self.counts))
+        return int((self.reach + 1).sum())
 
     @property
     def longest_lag(self):
         """The most steps that a kept pair is apart, None where none is kept."""
-        losses, steps = np.nonzero(self.counts)
-        return int((self.losses[losses] - steps).max()) if len(losses) else None
+        longest = int(self.reach.max())
+        return longest if longest >= 0 else None
 
     @property
     def unseen(self):
@@ -158,25 +176,29 @@ def account(experiment, source=None, every=None, checkpoint=nothing):
     name = parameter(e, run.network)
     l = layer_of(name)
     l = len(run.network.layers) - 1 if l is None else l
-    right = truncated(e.T, e.tau_max, e.tau_b) if e.cut else full(e.T)
-    windows = truncated(e.T, e.tau_max, e.tau_b, again=True) if e.cut and e.again else right
+    scored = run.sequence.scored
+    right = truncated(e.T, e.tau_max, e.tau_b).carrying(scored) if e.cut else full(e.T)
+    windows = truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(scored) if e.cut and e.again else right
     apart = source.delta is not None
     per = e.per if apart else "step"
     under = source.under(windows)
-    terms = by_lag if per == "lag" else lambda *given: by_step(*given, under if given[-1] is windows else None)
-    all_terms, kept_terms = terms(source, name, full(e.T)), terms(source, name, windows)
+    if per == "lag":
+        all_terms, kept_terms = by_lag(source, name, full(e.T)), by_lag(source, name, windows)
+    else:
+        all_terms, kept_terms = by_step(source, name, full(e.T)), by_step(source, name, windows, under)
     G = {each: whole(source, each) for each in parameters(run.network)}
     if apart and (every is None or every.tau_b != e.tau_b):
         every = every_tau(source, e.tau_b, checkpoint)
     truncated_ones = gradients(source, windows, under=under)
     reference = largest_sent(run)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        triangle = np.log10(np.stack([norms(rows) for rows in source.delta[l]])) - np.log10(reference) if apart else None
+    rows = np.unique(np.linspace(0, len(source.losses) - 1, min(MOST_ROWS, len(source.losses))).round().astype(int))
+    with np.errstate(all="ignore"):
+        triangle = np.log10(np.stack([norms(source.delta[l][s]) for s in rows])) - np.log10(reference) if apart else None
         first = len(run.network.layers[0].W_S)
         influence = freeze(np.log10(norms(under[:, :first] @ run.network.layers[0].W_S)) - np.log10(reference))
     return Accounts(
         source, name, l, per, windows, e.tau_max if e.cut else None, e.tau_b if e.cut else None, all_terms, kept_terms,
-        freeze(kept(source.losses, windows)), None if triangle is None else freeze(triangle), reference,
+        rows, freeze(kept(source.losses[rows], windows)), None if triangle is None else freeze(triangle), reference,
         compare([truncated_ones[name]], [G[name]]), compare(truncated_ones.values(), G.values()), every,
         size_of(all_terms.total - G[name]) / (size_of(G[name]) or 1.0), influence,
         misreading(source, windows, right, truncated_ones), sliding(source, e, right), names_of_inputs(e),
@@ -194,8 +216,9 @@ def names_of_inputs(experiment):
 
 def largest_sent(run):
     """The largest gradient that a loss sends into the top layer."""
-    sent = run.forward.slope_out if run.network.W_out is None else run.forward.slope_out @ run.network.W_out
-    return float(norms(sent).max())
+    with np.errstate(all="ignore"):
+        sent = run.forward.slope_out if run.network.W_out is None else run.forward.slope_out @ run.network.W_out
+        return float(norms(sent).max())
 
 
 def misreading(source, windows, right, gradients_again):
@@ -207,11 +230,14 @@ def misreading(source, windows, right, gradients_again):
 
 def sliding(source, experiment, windows):
     """(columns, Against): the sliding window that visits as many columns as this schedule does, to the nearest, and all its
-    gradients against the full ones; None where nothing is cut, one loss is alone, or the schedule is a sliding window."""
+    gradients against the full ones; None where nothing is cut, one loss is alone, the schedule is a sliding window, or none is
+    within 15 % of its cost."""
     e = experiment
     if not e.cut or e.tau_b == 1 or len(source.losses) == 1 or source.delta is None:
         return None
     visited = np.cumsum(np.arange(e.T, 0, -1))  # by a sliding window of 1, 2, .. columns: the first passes are cut short
     columns = 1 + int(np.abs(visited - windows.columns()).argmin())
+    if abs(visited[columns - 1] - windows.columns()) > 0.15 * windows.columns():
+        return None  # none costs about the same
     there = gradients(source, truncated(e.T, columns, 1))
     return columns, compare(there.values(), [whole(source, name) for name in there])

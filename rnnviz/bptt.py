@@ -173,19 +173,18 @@ def backward(network, sequence, trace, windows=None, *, per_pass=False, checkpoi
     checkpoint() as in `forward`. Raises ValueError if the forward pass overflowed, or on a schedule of another length.
     """
     windows = full(sequence.T) if windows is None else windows
-    _ready(sequence, trace, windows)
+    _check(sequence, trace, windows)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         return _backward(network, sequence, trace, windows, per_pass, checkpoint)
 
 
-def _ready(sequence, trace, windows):
-    """What the losses send in. Raises ValueError where nothing can be sent back, or the schedule is of another length."""
+def _check(sequence, trace, windows):
+    """Raises ValueError where nothing can be sent back, or the schedule is of another length."""
     if trace.overflow is not None:
         l, t = trace.overflow
         raise ValueError(f"the state of layer {l + 1} overflows at step {t + 1}; there is no gradient to send back")
     if windows.T != sequence.T:
         raise ValueError(f"the schedule has {windows.T} steps; the sequence has {sequence.T}")
-    return trace.slope_out
 
 
 def _backward(network, sequence, trace, windows, per_pass, checkpoint):
@@ -195,7 +194,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     slopes = _slopes(network.layers, [_time_first(z) for z in trace.z], states, checkpoint)
     if per_pass:
         cells, dh_0 = _apart(network, sent, slopes, windows, checkpoint)
-        sums = [[array.sum(axis=1) for array in of_layer] for of_layer in cells]
+        sums = [[delta.sum(axis=1)] for delta, *_ in cells]
     else:
         fewest = windows.carrying(np.ones(windows.T, bool)).merged()
         cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
@@ -261,8 +260,8 @@ def _all_passes(network, sent, slopes, windows, checkpoint):
     """As _one_pass, the sums over all passes."""
     sums = _no_cells(network, sent.shape[:-1])
     dh_0 = _no_states(network, sent.shape[1:-1])
-    for _, steps, cells, entry in columns_back(network, sent, slopes, windows, checkpoint):
-        at = evenly(steps)
+    for _, steps, cells, entry in _columns_back(network, sent, slopes, windows, checkpoint):
+        at = _evenly(steps)
         for (delta, _, *messages), (delta_now, _, *messages_now) in zip(sums, cells, strict=True):
             for total, rows in zip((delta, *messages), (delta_now, *messages_now), strict=True):
                 total[at] += rows
@@ -278,12 +277,13 @@ def delta_apart(network, sequence, trace, windows, checkpoint=nothing):
 
     For one network and one sequence. checkpoint() and errors as in `backward`, which keeps much more of every pass.
     """
-    slope_out, states = _ready(sequence, trace, windows), trace.state
-    sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
+    _check(sequence, trace, windows)
+    slope_out, states = trace.slope_out, trace.state
     made = [np.zeros((windows.P, windows.T, len(layer.W_S))) for layer in network.layers]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
         slopes = _slopes(network.layers, trace.z, states, checkpoint)
-        for passes, steps, cells, _ in columns_back(network, sent, slopes, windows, checkpoint):
+        for passes, steps, cells, _ in _columns_back(network, sent, slopes, windows, checkpoint):
             for each, (delta, *_) in zip(made, cells, strict=True):
                 each[passes, steps] = delta
     return tuple(freeze(each) for each in made)
@@ -293,7 +293,7 @@ def _apart(network, sent, slopes, windows, checkpoint):
     """As _one_pass, every pass by itself: cells (T, P, .., n); dC/dh_0 is the sum."""
     apart = _no_cells(network, (len(sent), windows.P, *sent.shape[1:-1]))
     dh_0 = _no_states(network, sent.shape[1:-1])
-    for passes, steps, cells, entry in columns_back(network, sent, slopes, windows, checkpoint):
+    for passes, steps, cells, entry in _columns_back(network, sent, slopes, windows, checkpoint):
         for of_layer, arrays in zip(apart, cells, strict=True):
             for each, rows in zip(of_layer, arrays, strict=True):
                 each[steps, passes] = rows
@@ -310,7 +310,7 @@ def _no_states(network, lead):
     return [np.zeros((*lead, CELLS[layer.cell].states * layer.n)) for layer in network.layers]
 
 
-def columns_back(network, sent, slopes, windows, checkpoint=nothing):
+def _columns_back(network, sent, slopes, windows, checkpoint=nothing):
     """All passes at once, each one column further back than before: yields (passes, steps, cells, entry).
 
     A sliding window over a long sequence takes as many rounds as it has columns, each a few products of all passes together,
@@ -331,7 +331,7 @@ def columns_back(network, sent, slopes, windows, checkpoint=nothing):
             carries = [carry if carry is None else carry[going] for carry in carries]
         if not len(passes):
             return
-        at, arrived, cells, entry = evenly(steps), steps == 0, [], []
+        at, arrived, cells, entry = _evenly(steps), steps == 0, [], []
         entering, enters = sent[at], steps >= windows.since[passes]
         for l in range(len(network.layers) - 1, -1, -1):
             layer = network.layers[l]
@@ -368,7 +368,7 @@ def _entry(layer, delta, carry, there):
     return entry
 
 
-def evenly(steps):
+def _evenly(steps):
     """Ascending steps as a slice if they are evenly spaced: a view, where an index would copy."""
     if len(steps) == 1:
         return slice(int(steps[0]), int(steps[0]) + 1)

@@ -36,9 +36,8 @@ def dials(experiment):
     made = _by_hand(e) if e.init == BY_HAND else [_field(e, "g"), _field(e, "input_scale"), _field(e, "bias")]
     most = rows_to_read(e) if e.task == TABLE else SHORT
     made.append(_field(e, "T", max(e.T, min(SHORT, most))))
-    if e.cut:
-        made += [_field(e, name, max(e.T, getattr(e, name))) for name in ("tau_max", "tau_b")]
-    return tuple(made)
+    taus = [_field(e, name, max(e.T, getattr(e, name))) for name in ("tau_max", "tau_b")] if e.cut else []
+    return tuple(taus + made if e.view == "truncation" else made + taus)
 
 
 def _field(e, name, high=None):

@@ -7,6 +7,12 @@ from types import MappingProxyType
 from .experiment import BY_HAND, Experiment
 from .files import from_json
 
+
+def from_script(name):
+    """An example too long to write here, made by benchmarks/train.py."""
+    return from_json(files("rnnviz").joinpath(f"data/{name}.json").read_bytes())
+
+
 EXAMPLES = MappingProxyType({
     "Vanishing": Experiment(),
     "Exploding": Experiment(cell="relu", g=1.75, init="Gaussian", seed=127),
@@ -17,25 +23,20 @@ EXAMPLES = MappingProxyType({
     "Identity start": Experiment(cell="relu", depth=1, g=1.0, input_scale=0.3, init="identity", seed=109),
     "By hand": Experiment(depth=2, width=1, init=BY_HAND, hand="0.9 0.8 0, 0.9 -0.7 0", T=6, readout="none", task="sine",
                           seed=1),
-    "Trained": from_json(files("rnnviz").joinpath("data/trained.json").read_bytes()),  # benchmarks/train.py made it
+    "Trained": from_script("trained"),
 })
-
-
-def kept(name):
-    """An example too long to write here, made by a script of benchmarks/."""
-    return from_json(files("rnnviz").joinpath(f"data/{name}.json").read_bytes())
 
 
 SCENES = MappingProxyType({
     "flow": EXAMPLES,
     "truncation": MappingProxyType({
         "Cut too early": EXAMPLES["Cut too early"],
-        "Wrong sign": replace(kept("balancing"), weight="W_S1"),
+        "Wrong sign": replace(from_script("balancing"), weight="W_S1"),
         "Long lags gone": Experiment(g=0.5, task="delayed recall", score="every step", cut=True, tau_max=8, tau_b=1, per="lag"),
-        "Chunks or sliding": Experiment(g=1.0, input_scale=0.5, T=60, task="sine", score="every step", cut=True, tau_max=20,
-                                        tau_b=10),
-        "Label leak": kept("leak"),
-        "No leak": kept("no-leak"),
+        "Chunks or sliding": Experiment(g=1.0, input_scale=0.5, T=60, task="sine", seed=5, score="every step", cut=True,
+                                        tau_max=20, tau_b=20),
+        "Label leak": from_script("leak"),
+        "No leak": from_script("no-leak"),
     }),
     "routes": MappingProxyType({
         "Five routes": replace(EXAMPLES["By hand"], hand="0.9 0.8 0, 0.9 0.9 0", task="noise", seed=70, layer=1, step=2),

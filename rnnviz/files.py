@@ -252,36 +252,61 @@ def in_words(moves):
     return ", ".join(f"{len(list(equal))} {move}" for move, equal in groupby(moves))
 
 
-def script(experiment, sentence, title="rnnviz", file="rnnviz"):
+def sum_csv(sum_):
+    """The terms of a gradient as a sum over steps, of an immediate.Sum, as a table: one row a step, empty where it has none."""
+    columns = {"step": np.arange(sum_.T) + 1, "row that arrives": sum_.through}
+    columns |= {name: values for name, values in (("product of Jacobians", sum_.product),
+                                                  ("immediate derivative", sum_.immediate)) if values is not None}
+    return tables.write_table(columns | {f"term of d{sum_.name}": sum_.term, "counted as a total derivative": sum_.counts})
+
+
+PICTURES = {  # what a program imports for each kind of picture, and how it makes it
+    "flow": ("", """run = rnnviz.run(experiment)
+flow = rnnviz.read(run, experiment.quantity)
+sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
+{check}rnnviz.flow_figure(flow, {options}).show()
+"""),
+    "truncation": ("", """accounts = rnnviz.account(experiment)
+sentence = rnnviz.truncation_sentence(accounts).text
+{check}rnnviz.truncation_figure(accounts, {options}).show()
+"""),
+    "routes": ("from rnnviz.routes import groups, routes\n", """run = rnnviz.run(experiment)
+told = routes(run, {cell})
+sentence = rnnviz.routes_sentence(told, experiment.quantity, run.windows.tau_max).text
+grouped = groups(run, told.layer, spelled=4, most=0) if run.network.layers[told.layer].recurrent else None
+{check}rnnviz.routes_figure(rnnviz.read(run), told, grouped, route=experiment.route, {options}).show()
+"""),
+    "sum": ("from rnnviz.immediate import problem, read_sum\nfrom rnnviz.routes import problem as no_routes\n",
+            """run = rnnviz.run(experiment)
+why = problem(run, {parameter!r}) or ""
+total = None if why else read_sum(run, {parameter!r})
+sentence = rnnviz.sum_sentence(total, no_routes(run) or why).text
+{check}rnnviz.routes_figure(rnnviz.read(run), None, None, total, why=why, {options}).show()
+"""),
+}
+
+
+def script(experiment, sentence, title="rnnviz", file="rnnviz", *, kind="flow", cell=None, parameter=None):
     """A Python program that rebuilds the experiment's picture with the public functions, and checks its sentence.
 
-    What is too large for a link it reads from the experiment's JSON file, `file`.json, which is to lie beside it.
+    What is too large for a link it reads from the experiment's JSON file, `file`.json, which is to lie beside it. kind: of the
+    picture, in PICTURES; cell: the one that routes lead to, from 0; parameter: the one whose gradient is summed.
     """
     e = experiment
     if too_large(e):
         source = f'rnnviz.load("{file}.json")  # saved from the same page; it holds the numbers that are too many for a link'
     else:
         source = f"rnnviz.from_link(\n    {to_link(e)!r})[0]"
-    head = f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
+    options = ["caption=sentence"] + ([f"decades={e.decades}"] if e.decades else [])
+    if kind == "flow":
+        options += [f"cell=({e.layer - 1}, {e.step - 1})"] if e.layer and e.step else []
+        options += [f"opened=rnnviz.neurons(run, flow, {e.open - 1})"] if e.open else []
+    check = f"print(sentence)\nassert sentence == (\n    {sentence!r})\n"
+    imports, made = PICTURES[kind]
+    made = made.format(check=check, options=", ".join(options), parameter=parameter, cell=", ".join(map(str, cell or ())))
+    return f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
 
 import rnnviz
-
+{imports}
 experiment = {source}
-'''
-    end = f'''print(sentence)
-assert sentence == (
-    {sentence!r})
-'''
-    options = ["caption=sentence"] + ([f"decades={e.decades}"] if e.decades else [])
-    if e.view == "truncation":
-        return head + f'''accounts = rnnviz.account(experiment)
-sentence = rnnviz.truncation_sentence(accounts).text
-{end}rnnviz.truncation_figure(accounts, {", ".join(options)}).show()
-'''
-    options += [f"cell=({e.layer - 1}, {e.step - 1})"] if e.layer and e.step else []
-    options += [f"opened=rnnviz.neurons(run, flow, {e.open - 1})"] if e.open else []
-    return head + f'''run = rnnviz.run(experiment)
-flow = rnnviz.read(run, experiment.quantity)
-sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
-{end}rnnviz.flow_figure(flow, {", ".join(options)}).show()
-'''
+{made}'''

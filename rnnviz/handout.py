@@ -5,24 +5,25 @@ from html import escape
 from importlib.resources import files
 
 from .experiment import BY_HAND, CONTROLS, Experiment
-from .formulas import NOTATIONS, to_html
+from .formulas import to_html
 from .sentences import Sentence
 from .values import shape_text
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """One picture of a hand-out: title, flow_spec, Sentence, the outlined cell's Equation or None, Experiment, link."""
+    """One picture of a hand-out: title, the figure's specification, Sentence, Equation or None with its heading and what delta
+    means there (says: {"heading", "quantity"}), Experiment, link."""
 
     title: str
     spec: dict
     sentence: Sentence
     equation: object
+    says: dict
     experiment: Experiment
     link: str
 
 
-HEADINGS = {"flow": "The outlined cell", "truncation": "This gradient", "routes": "The chosen cell"}
 STYLE = """
 body { font: 16px/1.5 "Source Sans 3", "Source Sans Pro", Helvetica, Arial, sans-serif; color: #12161C; margin: 2rem auto;
   max-width: 1068px; padding: 0 1rem; }
@@ -59,9 +60,8 @@ def section(n, page):
     figure = go.Figure(page.spec).to_json().replace("<", "\\u003c")
     equation = ""
     if page.equation is not None:
-        says = NOTATIONS[page.experiment.notation].says[page.experiment.quantity] if page.experiment.view == "flow" else ""
-        heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark, says)))
-        equation = (f'<p class="rv-heading"><b>{HEADINGS[page.experiment.view]}</b> <span>{escape(heading)}</span></p>'
+        heading = " · ".join(filter(None, (page.equation.heading, page.equation.remark, page.says["quantity"])))
+        equation = (f'<p class="rv-heading"><b>{escape(page.says["heading"])}</b> <span>{escape(heading)}</span></p>'
                     f'<div class="rv-terms">{to_html(page.equation)}</div>')
     link = ""
     if page.link.startswith(("http://", "https://")):

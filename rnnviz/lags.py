@@ -18,8 +18,9 @@ from .values import freeze
 from .windows import one_pass_per_loss, truncated
 
 MOST_NUMBERS = 2_000_000  # in the table over losses, steps and units
-MOST_WORK = 150_000_000  # multiply-adds to fill it
+MOST_WORK = 300_000_000  # losses x steps x weights: twice the multiply-adds, for a loss reaches half the steps
 ROWS = 64  # of a sum that are compared with one another at once
+MOST_PRODUCTS = 150_000_000  # of such rows, over all parameters
 FAINT = 1e-50  # of the largest gradient: below this one is compared by itself
 
 
@@ -148,7 +149,8 @@ def gradients(pairs, windows, names=None, under=None):
     """{name: matrix} of the gradients of these parameters, or of all, under a schedule; a bias is one column. under: what
     `Pairs.under` gave, if it is at hand."""
     under = pairs.under(windows) if under is None else under
-    return {name: pairs.left_side(name, windows, under).T @ pairs.sides[name][1] for name in names or pairs.sides}
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {name: pairs.left_side(name, windows, under).T @ pairs.sides[name][1] for name in names or pairs.sides}
 
 
 def nothing_left_out(windows):
@@ -170,8 +172,10 @@ def heard_by(losses, windows):
 def too_many(run):
     """Why the pairs of a run are not all computed, in one plain sentence, or None."""
     S, T, N = int(run.sequence.scored.sum()), run.sequence.T, sum(len(layer.W_S) for layer in run.network.layers)
-    if S > 1 and (S * T * N > MOST_NUMBERS or S * T * run.network.size > 2 * MOST_WORK):
-        return f"{S} losses over {T} steps of {N} units are too many to take apart; shorten the sequence, or score fewer steps."
+    products = S * T * ROWS * len(parameters(run.network))
+    if S > 1 and (S * T * N > MOST_NUMBERS or S * T * run.network.size > MOST_WORK or products > MOST_PRODUCTS):
+        units = f"{N} unit{'s' * (N > 1)}"
+        return f"{S} losses over {T} steps of {units} are too many to take apart; shorten the sequence, or score fewer steps."
     return None
 
 

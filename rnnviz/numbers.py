@@ -71,3 +71,8 @@ def degrees(angle):
 def grouped(n):
     """A whole number with thin spaces between groups of three."""
     return f"{n:,}".replace(",", THIN)
+
+
+def counted(n):
+    """A whole number of any size: its digits in groups up to a thousand million, then a power of ten."""
+    return grouped(n) if n < 10**9 else power(math.log10(n), 2)

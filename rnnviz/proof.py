@@ -24,6 +24,7 @@ BUDGET = 70_000_000  # multiply-adds, see step_cost: 40 ms on a quick core
 NUDGE = 1e-12  # the largest: its square is lost beside 1
 MOVE = 1e-40  # of the losses, where a nudge may be small enough
 SMALLEST, LARGEST = 1e-290, 1e260  # gradients that a nudge can show
+SATURATED = 1e-8  # of what a cross-entropy sends in: under it the loss itself holds too few digits of its slope
 PLAIN = 0.01  # of the largest: an entry beside which an error shows
 WIDEST = 1e-250  # ratio of two gradients whose nudges can share a run
 
@@ -121,6 +122,9 @@ def problem(run):
         return f"A unit of layer {l + 1} is exactly at its kink, z = 0, at step {t + 1}; there is no derivative there."
     if not (run.sequence.scored & run.windows.seen()).any():
         return "No loss enters a backward pass, so there is nothing to differentiate."
+    largest = np.abs(run.forward.slope_out).max()
+    if run.sequence.loss in ("sigmoid", "softmax") and 0 < largest < SATURATED:
+        return f"The loss is saturated: it sends in {largest:.0e}, too little for the complex step to tell."
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
-from .numbers import degrees, from_log, grouped, number, percent, significant
+from .numbers import counted, degrees, from_log, grouped, number, percent, significant
 
 
 @dataclass(frozen=True)
@@ -275,13 +275,22 @@ def truncation(accounts):
     if not a.reference > 0:
         return Sentence(parts("The loss sends ", ("nothing", "fades"), " back, so there is no gradient to cut."))
     name = f"the gradient of {parameter(a.name)}"
-    if not np.isfinite(a.now.error[0]):
+    if not np.isfinite(a.size):
+        return Sentence(parts(f"{name[0].upper()}{name[1:]} ", ("blows up", "grows"), " beyond what a float64 can hold."))
+    if a.size == 0:
         return Sentence(parts(f"{name[0].upper()}{name[1:]} is ", ("exactly 0", "fades"), ": there is nothing to cut."))
+    if a.misread is not None:
+        return Sentence(_misread(a), parts("Truncation itself injects every loss once; the curves are those of such passes."))
     if a.tau_max is None:
-        lead = parts("Nothing is cut: ", ("every loss reaches every step", "strong"), f" before it, {a.all_pairs:,} "
+        lead = parts("Nothing is cut: ", ("every loss reaches every step", "strong"), f" before it, {grouped(a.all_pairs)} "
                      f"pair{'s' * (a.all_pairs > 1)} of a loss and a step.")
+        step, share, name = a.most_influence
+        if share > 0.9 and a.T > 1:
+            column = parts(f"It reads “{name}”.") if name else ()
+            return Sentence(parts(f"The input of step {step + 1} has ", (percent(share), "strong"),
+                                  " of the influence of all inputs."), together(column, parts("Nothing is cut."), _enough(a)))
         return Sentence(lead, together(_one_input(a), _enough(a)))
-    return Sentence(_what_it_does(a, name), together(_misread(a), _long_lags(a), _enough(a), _slides(a)))
+    return Sentence(_what_it_does(a, name), together(_long_lags(a), _enough(a), _slides(a)))
 
 
 def _what_it_does(a, name):
@@ -289,27 +298,30 @@ def _what_it_does(a, name):
     by = f"Keeping {columns_of(min(a.tau_max, a.T))}"
     found = None if a.every is None or a.windows.again else a.every.wrong.get(a.name)
     if found is not None and a.tau_max <= a.T and found[a.tau_max - 1]:
-        return parts(f"{by} gives {name} the ", ("wrong sign", "grows"), ".")
+        cut, full = significant(float(a.kept.total[0, 0]), 3), significant(float(a.whole.total[0, 0]), 3)
+        return parts(f"{by} gives {name} the ", ("wrong sign", "grows"), f": {cut} in place of {full}.")
     if ratio == 0:
         return parts(f"{by} leaves ", ("nothing", "fades"), f" of {name}.")
     if error < 1e-12:
         return parts(f"{by} loses ", ("nothing", "holds"), f" of {name}.")
-    size = percent(error) if error < 9.995 else f"{from_log(np.log10(error))} times"
-    return parts(f"{by} turns {name} by ", (degrees(angle), "strong"), " and drops a part ", (size, "strong"), " of its size.")
+    size = percent(error) if error <= 1 else f"{from_log(np.log10(error))} times"
+    if a.whole.total.size == 1:
+        return parts(f"{by} misses ", (size, "strong"), f" of {name}.")
+    return parts(f"{by} turns {name} by ", (degrees(angle), "strong"), " and misses a part ", (size, "strong"), " of its size.")
 
 
 def _enough(a):
     """From which tau_max on little is missing."""
     if a.every is None:
         return parts(a.pairs.why or "")
-    limits = ((0.1, "10 %"), (0.01, "1 %"), (0.001, "0.1 %"))
+    limits = ((0.1, "10%"), (0.01, "1%"), (0.001, "0.1%"))
     found = [(words, tau) for error, words in limits if (tau := a.every.smallest(a.name, error)) is not None]
     wrong = a.every.wrong.get(a.name)
     said = "" if wrong is None or not wrong.any() else f"Its sign is wrong for {_taus(np.flatnonzero(wrong) + 1)}. "
     if not found:
-        return parts(f"{said}No truncation brings its error under 10 %.")
+        return parts(f"{said}No truncation brings what is missing under 10%.")
     (words, tau), *more = found
-    return parts(said + ", ".join([f"Error under {words} from τ = {tau}", *(f"{w} from {t}" for w, t in more)]) + ".")
+    return parts(said + ", ".join([f"Under {words} is missing from τ_max = {tau}", *(f"{w} from {t}" for w, t in more)]) + ".")
 
 
 def _one_input(a):
@@ -331,28 +343,33 @@ def _long_lags(a):
 
 def _taus(taus):
     if len(taus) == 1:
-        return f"τ = {taus[0]}"
-    return f"τ = {taus[0]} to {taus[-1]}" if np.ptp(taus) + 1 == len(taus) else f"{len(taus)} values of τ"
+        return f"τ_max = {taus[0]}"
+    return f"τ_max = {taus[0]} to {taus[-1]}" if np.ptp(taus) + 1 == len(taus) else f"{len(taus)} values of τ_max"
 
 
 def _misread(a):
-    if a.misread is None:
-        return ()
     ratio, angle = float(a.misread.ratio[0]), float(a.misread.angle[0])
+    if not np.isfinite(ratio):
+        return parts("Injecting old losses again changes ", ("nothing", "holds"), " here: no pass sees a loss.")
     if float(a.misread.error[0]) < 1e-12:
-        return parts("Old losses again changes nothing here: no pass reaches the losses of another.")
-    return parts("Old losses again: all gradients become ", (f"{number(ratio)} times", "grows"), " as large as they should ",
-                 "be, ", (degrees(angle), "grows"), " off.")
+        return parts("Injecting old losses again changes ", ("nothing", "holds"), ": no pass reaches the losses of another.")
+    return parts("Injecting old losses again makes all gradients ", (f"{number(ratio)} times", "grows"),
+                 " as large as they should be, ", (degrees(angle), "grows"), " off.")
 
 
 def _slides(a):
     """What a sliding window would leave at the same cost."""
-    if a.sliding is None or a.misread is not None:
+    if a.sliding is None:
         return ()
     columns, there = a.sliding
     here, there = float(a.together.error[0]), float(there.error[0])
-    return parts(f"Of all gradients this drops {percent(here)}; a sliding window of {columns_of(columns)} at the same cost "
-                 f"{percent(there)}.")
+    return parts(f"Of all gradients this misses {_part(here)}; a sliding window of {columns_of(columns)} at the same cost "
+                 f"{_part(there)}.")
+
+
+def _part(error):
+    """A relative error: in percent, and beyond 1 as a multiple of the size."""
+    return percent(error) if error <= 1 else f"{from_log(np.log10(error))} times their size"
 
 
 # Proof.
@@ -364,7 +381,8 @@ def checked(proof):
         return f"not checked: {proof.problem}"
     some = "all" if proof.checked == proof.numbers else f"{proof.checked} of"
     passes = f" in {proof.passes} of {proof.all_passes} passes" if proof.passes < proof.all_passes else ""
-    exact = f"agrees to {significant(proof.disagreement, 1)}" if proof.disagreement else "agrees to the last digit"
+    close = "agrees to" if proof.disagreement < 1e-6 else "differs by"
+    exact = f"{close} {significant(proof.disagreement, 1)}" if proof.disagreement else "agrees to the last digit"
     return f"checked: complex step {exact}, {some} {proof.numbers:,} numbers{passes}"
 
 
@@ -454,8 +472,8 @@ NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def numeral(n):
-    """A whole number in a sentence: as a word up to twelve, then as digits with thin spaces between groups of three."""
-    return NUMERALS[n] if n < len(NUMERALS) else grouped(n)
+    """A whole number in a sentence: as a word up to twelve, then as `counted` writes it."""
+    return NUMERALS[n] if n < len(NUMERALS) else counted(n)
 
 
 def sum_over_steps(sum_, reason=""):
@@ -465,10 +483,14 @@ def sum_over_steps(sum_, reason=""):
     if sum_ is None:
         return Sentence(parts(reason or "There is no such sum."))
     kept, ratio = int((sum_.term > 0).sum()), float(sum_.over.ratio[0])
-    lead = f"The gradient of {parameter(sum_.name)} is a sum of {numeral(kept)} term{'s' * (kept != 1)}"
-    if not np.isfinite(ratio):
-        return Sentence(parts(f"{lead}, and ", ("exactly 0", "fades"), "."), parts(hint))
-    if abs(ratio - 1) < 0.005:
+    whose = f"the gradient of {parameter(sum_.name)}"
+    lead = f"What the loss of step {sum_.loss + 1} adds to {whose}" if sum_.losses > 1 else f"{whose[0].upper()}{whose[1:]}"
+    if not np.isfinite(sum_.size):
+        return Sentence(parts(f"{lead} ", ("blows up", "grows"), " beyond what a float64 can hold."), parts(hint))
+    if sum_.size == 0:
+        return Sentence(parts(f"{lead} is ", ("exactly 0", "fades"), "."), parts(hint))
+    lead = f"{lead} is a sum of {numeral(kept)} term{'s' * (kept != 1)}"
+    if not np.isfinite(ratio) or abs(ratio - 1) < 0.005:
         return Sentence(parts(f"{lead}."), parts(hint))
     more = f"{number(ratio)} times", "grows"
     return Sentence(parts(f"{lead}; read as total derivatives they make it ", more, " its size."), parts(hint))

@@ -454,7 +454,7 @@ def test_the_board_is_given_the_chosen_cell_its_equation_and_its_figure():
     made = picture(FIVE, computed(FIVE), View())
     assert made.cell == (1, 2)
     assert made.equation.heading == "layer 1, step 2"
-    assert made.says["flow"] is made.says["cells"] is False
+    assert made.says["flow"] is False
 
 
 def test_the_table_taken_home_has_a_row_a_route_and_adds_up():

@@ -15,18 +15,19 @@ from hypothesis import strategies as st
 from strategies import raw_experiments, small_experiments
 
 from rnnviz.cells import CELLS
-from rnnviz.examples import EXAMPLES
+from rnnviz.examples import EXAMPLES, SCENES
 from rnnviz.experiment import CONTROLS, Experiment, problem, run
 from rnnviz.figures import flow_spec
 from rnnviz.files import checksum, from_json, grid_csv, load, open_file, script, take_in, to_json
 from rnnviz.flow import OK, neurons, read, uncut
 from rnnviz.foreign import Found, understand
-from rnnviz.formulas import cell
+from rnnviz.formulas import NOTATIONS, cell
 from rnnviz.handout import Page, web_page
 from rnnviz.network import matrices
 from rnnviz.own import Table, Weights
 from rnnviz.sentences import flow
 from rnnviz.tables import Read
+from rnnviz.ui.picture import computed
 
 LARGE = Experiment(width=40, depth=1, T=12, weights=Weights({"W_T1": 0.1 * np.random.default_rng(1).standard_normal((40, 40))}),
                    table=Table(["a", "b"], np.random.default_rng(2).standard_normal((3000, 2))))
@@ -294,6 +295,26 @@ def test_the_script_rebuilds_the_picture(experiment, tmp_path, monkeypatch):
     assert len(text.split("\n")) < 30
 
 
+IN_VIEWS = [replace(experiment, view=view) for view, scenes in SCENES.items() for experiment in scenes.values()]
+IN_VIEWS += [replace(EXAMPLES["By hand"], view="routes", weight="W_T1"), replace(SHOWN[-2], view="truncation"),
+             Experiment(view="truncation", walk="by step"), Experiment(view="routes", layers="4 static", weight="W_S1")]
+
+
+@pytest.mark.parametrize("experiment", IN_VIEWS, ids=range(len(IN_VIEWS)))
+def test_the_script_rebuilds_the_picture_of_any_view(experiment, tmp_path, monkeypatch):
+    drawn = computed(experiment)
+    (tmp_path / "mine.json").write_text(to_json(experiment))
+    monkeypatch.chdir(tmp_path)
+    figures, printed = [], io.StringIO()
+    monkeypatch.setattr(go.Figure, "show", lambda figure: figures.append(figure))
+    with contextlib.redirect_stdout(printed):
+        exec(compile(drawn.script(experiment, title="A title", file="mine"), "script", "exec"), {})
+    assert printed.getvalue() == drawn.sentence.text + "\n"
+    cell = (experiment.layer - 1, experiment.step - 1) if experiment.layer and experiment.step else None
+    spec = drawn.spec(experiment, cell, caption=drawn.sentence.text, decades=experiment.decades)
+    assert figures[0] == go.Figure(spec)
+
+
 class Reader(HTMLParser):
     """The words of a page, and every address and handler in it."""
 
@@ -320,7 +341,9 @@ def page_of(experiment, title="A title", link="http://localhost:8501/?g=0.9"):
     made = run(experiment)
     reading = read(made, experiment.quantity)
     sentence = flow(reading, uncut(made, reading))
-    return Page(title, flow_spec(reading, cell=(0, 3)), sentence, cell(reading, 0, 3), experiment, link)
+    return Page(title, flow_spec(reading, cell=(0, 3)), sentence, cell(reading, 0, 3),
+                dict(heading="The outlined cell", quantity=NOTATIONS[experiment.notation].says[experiment.quantity]),
+                experiment, link)
 
 
 def test_the_web_page_holds_sentence_equation_settings_and_link_and_fetches_nothing():

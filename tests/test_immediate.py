@@ -348,12 +348,12 @@ def test_the_words_hold_the_ratio_and_the_angle_of_the_over_count():
     assert (round(sum_.over.ratio[0], 1), round(sum_.over.angle[0])) == (3.5, 28)
     for width in (1068, 400):
         words = said(drawn(sum_, width=width)[0])
-        assert "<i>t</i> − <i>k</i> + 1 times: the gradient would be <b>3.5 × too large, 28° off</b>." in words
+        assert "<i>t</i> − <i>k</i> + 1 times: the gradient would be <b>3.51 times its size, 28° off</b>." in words
 
 
 @pytest.mark.parametrize(("T", "w", "words"), [
-    (2, -0.75, "2.0 × too large, of the wrong sign"), (2, 0.5, "1.3 × too large, of the right sign"),
-    (2, -0.6, "0.50 × its size, of the wrong sign"), (1, 0.5, "There is one term")])
+    (2, -0.75, "2.00 times its size, of the wrong sign"), (2, 0.5, "1.33 times its size, of the right sign"),
+    (2, -0.6, "0.50 times its size, of the wrong sign"), (1, 0.5, "There is one term")])
 def test_the_words_of_a_single_weight_tell_its_sign(T, w, words):
     assert words in said(drawn(read_sum(trace(*scalar(T, w)), "W_S1"))[0])
 

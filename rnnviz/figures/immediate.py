@@ -78,7 +78,7 @@ def off(sum_):
         return "0 all the same, for every term is 0"
     if not np.isfinite(ratio):
         return "beyond what a float64 can hold"
-    size = f"{significant(ratio)} × " + ("too large" if ratio >= 1 else "its size")
+    size = f"{number(ratio)} times its size"
     if np.isnan(angle):
         return size
     if sum_.gradient.size == 1:
@@ -88,6 +88,8 @@ def off(sum_):
 
 def sizes(sum_):
     """The sizes of the gradients of which the words speak."""
+    if not np.isfinite(sum_.size + sum_.total_size):
+        return "its size is beyond what a float64 can hold"
     words = f"size of the gradient {significant(sum_.size)}, over-counted {significant(sum_.total_size)}"
     words += f"; of all {sum_.losses} losses together {significant(sum_.whole)}" if sum_.losses > 1 else ""
     kept = f"; the pass of this loss keeps {sum_.loss - sum_.first + 1} of {sum_.loss + 1} steps"

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..flow import CUT, NAN, OK, OVERFLOW, ZERO
 from ..misprints import find
-from ..numbers import THIN, UP, from_log, grouped, number, percent, power, significant
+from ..numbers import THIN, UP, counted, from_log, grouped, number, percent, power, significant
 from . import colour
 from .canvas import Sheet, f4, mix
 from .columns import columns
@@ -172,17 +172,12 @@ def draw_lattice(b):
             "yaxis2": dict(range=[b.height, 0], domain=[0, 1], anchor="x2", **STILL)}
 
 
-def count(n):
-    """A number of routes in few characters."""
-    return grouped(n) if n < 10**9 else power(math.log10(n), 2)
-
-
 def title(told):
     to = f"to layer {told.layer + 1}, step {told.step + 1}"
     if not told.number:
         return f"No route {to}"
     losses = len(told.lattice.starts)
-    ways = "1 route" if told.number == 1 else f"{count(told.number)} routes"
+    ways = "1 route" if told.number == 1 else f"{counted(told.number)} routes"
     return f"{ways} from {'the loss' if losses == 1 else f'{grouped(losses)} losses'} {to}"
 
 
@@ -482,7 +477,7 @@ def label(b, kind, row):
     if kind == "sum":
         return "<b><i>δ</i></b>"
     if kind == "rest":
-        return f"{count(told.number - len(told.largest))} more"
+        return f"{counted(told.number - len(told.largest))} more"
     route = told.largest[row]
     start = f"loss {route.start + 1}  " if b.several else ""
     return start + arrows(route.moves, b.theme)
@@ -622,7 +617,8 @@ def group_words(b, k, skipped):
     state = f"{'⋯ ' if skipped else ''}<i>h</i>{str(told.layer + 1).translate(UP)}<sub><i>N</i>−{grouped(k)}</sub>"
     own = int(told.step[k - 1]) == b.routes.step
     ways = b.routes.number if own else told.first[k - 1].number
-    return [state, count(ways), *(signed(float(values[k - 1])) for values in (told.delta, told.h, told.product, told.running))]
+    numbers = (told.delta, told.h, told.product, told.running)
+    return [state, counted(ways), *(signed(float(values[k - 1])) for values in numbers)]
 
 
 def draw_misprint(b, y):
@@ -640,7 +636,9 @@ def draw_misprint(b, y):
 
 
 def scripts(text):
-    """A text's indices after underscores as subscripts."""
+    """A text's indices after underscores and carets as subscripts and superscripts."""
+    text = re.sub(r"\^\{([^}]*)\}", r"<sup>\1</sup>", text)
+    text = re.sub(r"\^([^\W_])", r"<sup>\1</sup>", text)
     text = re.sub(r"_\{([^}]*)\}", r"<sub>\1</sub>", text)
     return re.sub(r"_(\w)", r"<sub>\1</sub>", text)
 

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from ..numbers import degrees, from_log, number, percent, significant
+from ..numbers import degrees, from_log, grouped, number, percent, significant
 from . import colour
 from .canvas import Sheet, f4, mix
 from .columns import columns
@@ -28,7 +28,7 @@ VEIL = 0.82  # how much of the page's colour lies over what is dropped
 
 
 PLOTS = (("angle", "Direction", "degrees off the full gradient"), ("ratio", "Size", "truncated ÷ full; dotted: all weights"),
-         ("error", "Error", "what is missing ÷ full"))
+         ("error", "Missing", "what is missing ÷ full"))
 FORMATS = {"angle": ".1f}°", "ratio": ".3g}", "error": ".3g}"}  # of the hover's number, with the brace that closes it
 
 
@@ -45,7 +45,7 @@ class Plan(Sheet):
         terms, curves = round(self.stretch * TERMS), round(self.stretch * CURVES)
         if tall:  # a lecture has no room for the curves
             room = tall - (HEAD + 2 * TICKS + 26 + GAP + INFLUENCE + TITLE)
-            high = min(room // 2, 3 * high)
+            high = min(room // 2, 3 * high) if len(accounts.losses) > 1 else high
             terms, curves = room - high, 0
         self.top, self.bottom = HEAD, HEAD + high
         self.influence_bottom = self.bottom + GAP + INFLUENCE
@@ -53,10 +53,10 @@ class Plan(Sheet):
         self.terms_bottom = self.terms_top + terms
         self.curves_top = self.terms_bottom + TICKS + TITLE
         self.curves_bottom = self.curves_top + curves
-        bottom = self.terms_bottom if tall else self.curves_bottom + 18
+        bottom = self.terms_bottom if tall or accounts.every is None else self.curves_bottom + 18
         self.equation_top = bottom + TICKS + 6
         self.height = bottom + TICKS + (22 if caption else 0) + (FORMULA if page and not tall else 0)
-        self.shown = () if tall else PLOTS[::2] if self.narrow else PLOTS
+        self.shown = () if tall or accounts.every is None else PLOTS[::2] if self.narrow else PLOTS
         each = (self.right - LEFT + BETWEEN) / max(1, len(self.shown))
         self.plots = [(LEFT + i * each, LEFT + (i + 1) * each - BETWEEN) for i in range(len(self.shown))]
 
@@ -97,7 +97,9 @@ def draw_pairs(b):
     if b.narrow:
         b.heading(f"Pairs kept: {share}", "", 14)
     else:
-        b.heading("Which loss reaches which step", f"{a.kept_pairs:,} of {a.all_pairs:,} pairs: {share}{unseen(a)}", 14)
+        pairs = f"{grouped(a.kept_pairs)} of {grouped(a.all_pairs)} pairs: {share}{unseen(a)}"
+        pairs += f"; shade: ‖∂<i>L</i>/∂<i>z</i>‖ of layer {a.layer + 1}" if a.triangle is not None else ""
+        b.heading("Which loss reaches which step", pairs, 14)
     b.text(known_as(a, narrow=True)[0] if b.narrow else "  ·  ".join(known_as(a)), 38, left=0, colour=theme.second)
     rows, edges, counts = triangle(b)
     if rows is not None:
@@ -107,7 +109,7 @@ def draw_pairs(b):
             customdata=f4(np.stack(np.broadcast_arrays(edges[:, None], (b.columns.last + 1)[None, :], counts), axis=-1)),
             hovertemplate="loss of step %{customdata[0]:.0f}, step %{customdata[1]:.0f}: 10<sup>%{z:.1f}</sup> of what the "
                           "loss sends in; counted %{customdata[2]:.0f} ×<extra></extra>", xaxis="x", yaxis="y"))
-        veil(b, counts, np.isfinite(rows) | (counts == 0) & inside(b, edges))
+        veil(b, (counts == 0) & inside(b, edges))
         outline(b, edges)
     elif b.a.pairs.why:
         b.text(b.a.pairs.why, (b.top + b.bottom) / 2, left=LEFT + 8, colour=theme.second)
@@ -123,14 +125,13 @@ def draw_pairs(b):
 
 
 def triangle(b):
-    """(log10 sizes (R, columns) or None, the loss step of every row from 1 (R,), counts (R, columns)): at most 60 losses."""
+    """(log10 sizes (R, columns) or None, the loss step of every row from 1 (R,), counts (R, columns))."""
     a = b.a
-    some = np.unique(np.linspace(0, len(a.losses) - 1, min(60, len(a.losses))).round().astype(int))
-    counts = a.counts[some][:, b.columns.last]
-    rows = None if a.triangle is None else b.columns.median(np.where(np.isfinite(a.triangle), a.triangle, np.nan)[some])
+    losses, counts = a.losses[a.rows], a.counts[:, b.columns.last]
+    rows = None if a.triangle is None else b.columns.median(np.where(np.isfinite(a.triangle), a.triangle, np.nan))
     if rows is not None:
-        rows = np.where(b.columns.first[None, :] <= a.losses[some][:, None], rows, np.nan)
-    return rows, a.losses[some] + 1, counts
+        rows = np.where(b.columns.first[None, :] <= losses[:, None], rows, np.nan)
+    return rows, losses + 1, counts
 
 
 def inside(b, edges):
@@ -138,9 +139,8 @@ def inside(b, edges):
     return b.columns.first[None, :] + 1 <= edges[:, None]
 
 
-def veil(b, counts, there):
+def veil(b, dropped):
     """Hatch over the dropped pairs, through which what they held still shines."""
-    dropped = (counts == 0) & there & inside(b, triangle(b)[1])
     x, y = [], []
     for row, mask in enumerate(dropped):
         found = np.flatnonzero(mask)
@@ -215,8 +215,12 @@ def known_as(a, narrow=False):
     """The names of a schedule."""
     if a.tau_max is None:
         return ["one pass from the last step to the first" + ": full backpropagation through time" * (not narrow)]
-    names = [f"{'Williams and Peng’s ' * (not narrow)}BPTT(<i>h</i> = {a.tau_max}; <i>h</i>′ = {a.tau_b})",
-             f"Sutskever’s <i>k</i>₁ = {a.tau_b}, <i>k</i>₂ = {a.tau_max}"]
+    most, gap = min(a.tau_max, a.T), min(a.tau_b, a.T)
+    if a.windows.again:
+        return [f"no BPTT({most}; {gap}): every pass injects the losses of all its columns, each pair counted up to "
+                f"{a.counts.max()} times"]
+    names = [f"{'Williams and Peng’s ' * (not narrow)}BPTT(<i>h</i> = {most}; <i>h</i>′ = {gap})",
+             f"Sutskever’s <i>k</i>₁ = {gap}, <i>k</i>₂ = {most}"]
     ragged = a.T % a.tau_b
     if a.tau_b >= a.T:
         names.append("one pass at the end")
@@ -240,11 +244,13 @@ def draw_terms(b):
         whole, kept = np.log10(a.whole.size), np.log10(a.kept.size)
     low, high = span_of_terms(whole, kept)
     remark = "what all pairs so far apart add" if lag else "size of each term of the sum over <i>k</i>"
-    b.heading(f"What each {a.per} adds to {written(a.name)}", "" if b.narrow else f"{remark}, relative to the whole; "
-              f"a dash pulls against it; all {n} add up to it within {closeness(a.gap)}", b.terms_top - 22)
+    closing = f"all {n} add up to it within {closeness(a.gap)}" if n > 1 and np.isfinite(a.gap) else ""
+    words = [remark + ", relative to the whole", "a dash pulls against it", closing]
+    b.heading(f"What each {a.per} adds to {written(a.name)}",
+              "" if b.narrow else "; ".join(filter(None, words[2:] if b.tall else words)), b.terms_top - 22)
     there = np.isfinite(whole)
     if a.tau_max is not None:
-        shade(b, np.isinf(kept) & there, x, low, high)
+        shade(b, dropped(a, n), x, low, high)
     other = there & ~(np.isclose(kept, whole, rtol=0.0, atol=1e-9))
     draw_dots(b, other, x, whole, a.whole.share, low, None, "in the full gradient")
     draw_dots(b, np.isfinite(kept), x, kept, a.kept.share, low, theme.time, "kept")
@@ -252,12 +258,20 @@ def draw_terms(b):
     places, words = log_ticks(low, high)
     for place, text in zip(places, words, strict=True):
         y = b.terms_bottom - (b.terms_bottom - b.terms_top) * (place - low) / (high - low)
-        b.text(text, y, right=LEFT - 6, colour=theme.second)
+        if y < b.terms_bottom - 9:  # the axis' own name stands there
+            b.text(text, y, right=LEFT - 6, colour=theme.second)
     for step in step_ticks(1, a.T, b.plot):
         b.text(str(a.T - step if lag else step), b.terms_bottom + 11, middle=b.at(step), colour=theme.second)
     b.text("lag" if lag else "step <i>k</i>", b.terms_bottom + 11, right=LEFT - 14, colour=theme.second)
     return {"yaxis3": dict(range=[low, high], domain=b.domain(b.terms_top, b.terms_bottom), tickvals=places,
                            gridcolor=theme.grid, zeroline=False, ticks="", fixedrange=True, showticklabels=False)}
+
+
+def dropped(a, n):
+    """(n,) bool: the steps, or lags, of which the schedule keeps no pair although there is one."""
+    if a.per == "lag":
+        return (np.arange(n) > a.reach.max()) & (np.arange(n) <= a.losses[-1])
+    return ~a.reached & (np.arange(n) <= a.losses[-1])
 
 
 def span_of_terms(whole, kept):
@@ -323,7 +337,7 @@ def label_cut(b):
     at = b.at(edge + 0.5)
     b.line([(at, b.terms_top), (at, b.terms_bottom)], theme.ink, 2)
     if at - LEFT > ROOM:
-        b.text("<b>thrown away</b>", b.terms_top + 8, right=at - 6)
+        b.text("<b>thrown away</b>", b.terms_top + 8, right=at - 6, back=True)
     if b.right - at > ROOM:
         b.text(f"<b>kept: {'1 column' if columns == 1 else f'{columns} columns'}</b>", b.terms_top + 8, left=at + 6,
                colour=theme.time)
@@ -415,7 +429,7 @@ def mark(b, field, low, high, left, right, height, x, y):
     """The current truncation on a curve."""
     a, theme = b.a, b.theme
     tau, value = a.T if a.tau_max is None else min(a.tau_max, a.T), float(getattr(a.now, field)[0])
-    if not np.isfinite(value):
+    if not np.isfinite(value) or a.windows.again:  # the curves are those of losses that enter once
         return
     place = float(drawn(field, np.array([value]), low, high)[0])
     b.traces.append(dict(type="scatter", mode="markers", x=f4([tau]), y=f4([place]), hoverinfo="skip", name="now",

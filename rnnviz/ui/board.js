@@ -128,7 +128,7 @@ function listen(board) {
     say("cell", cell);
   };
   board.plot.addEventListener("click", (event) => {
-    const cell = (board.picture.says.cells ? cellAt : nodeAt)(board, event);
+    const cell = (board.picture.says.flow ? cellAt : nodeAt)(board, event);
     if (!cell) return;
     select(...cell);
     board.figure.focus({ preventScroll: true });

@@ -198,9 +198,9 @@ def plain(picture, told, on_points):
     for note in few(told.notes):
         st.text(note)
     st.markdown("## " + "".join(text for text, _ in picture.sentence.lead))
-    st.caption("".join(text for text, _ in picture.sentence.consequence))
+    st.text("".join(text for text, _ in picture.sentence.consequence))  # a column's name may be in it
     spec = picture.spec
-    if picture.cell is not None:
+    if picture.cell is not None and picture.says["flow"]:
         grid = spec["data"][0]
         middle = (grid["x"][1:] + grid["x"][:-1]) / 2
         xs, ys = np.meshgrid(middle, grid["y"])
@@ -212,6 +212,6 @@ def plain(picture, told, on_points):
     st.plotly_chart({"data": spec["data"], "layout": {**layout, "autosize": True}}, theme=None, key="plain_board",
                     on_select=on_points, selection_mode="points", config={"displayModeBar": False})
     if picture.equation is not None:
-        st.caption(f"The outlined cell: {picture.equation.heading} {picture.equation.remark}")
+        st.caption(f"{picture.says['heading']}: {picture.equation.heading} {picture.equation.remark}")
         t = THEMES[picture.theme]
         st.latex(to_latex(picture.equation, {"space": t.space, "time": t.time}))

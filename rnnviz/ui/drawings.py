@@ -12,11 +12,10 @@ from .. import walk as walks
 from ..accounts import MOST_KEPT, Accounts, account, pairs_of, parameter, uncut
 from ..experiment import cost, run
 from ..figures import flow_spec, routes_spec, truncation_spec
-from ..files import grid_csv, routes_csv, terms_csv
+from ..files import grid_csv, routes_csv, script, sum_csv, terms_csv
 from ..flow import Flow, Neurons, neurons, read
 from ..flow import uncut as uncut_left
 from ..formulas import NOTATIONS, cell, gradient
-from ..handout import HEADINGS
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
 from ..lags import parameters
@@ -26,6 +25,7 @@ from ..routes import problem as routes_problem
 from ..sentences import Sentence
 from ..terms import term
 from ..walk import Walk
+from ..windows import truncated
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,16 @@ class FlowDrawn:
 
     def says(self, experiment):
         """What the board is told about its figure."""
-        return dict(keys=self.keys, heading=HEADINGS["flow"], cells=True, flow=True,
+        return dict(keys=self.keys, heading="The outlined cell", flow=True,
                     opened=0 if self.opened is None else experiment.open,
                     quantity=NOTATIONS[experiment.notation].says[self.reading.quantity], tools=[])
 
     def csv(self):
         return grid_csv(self.reading)
+
+    def script(self, experiment, **names):
+        """The program that rebuilds the picture; names: title and file."""
+        return script(experiment, self.sentence.text, **names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,15 +121,18 @@ class TruncationDrawn:
 
     def says(self, experiment):
         a = self.accounts
-        return dict(keys=self.keys, heading=HEADINGS["truncation"], opened=0, cells=False, flow=False, quantity="", tools=[
+        return dict(keys=self.keys, heading="This gradient", opened=0, flow=False, quantity="", tools=[
             ["weight", "Gradient of", [[name, sentences.parameter(name)] for name in a.names], a.name],
-            ["per", "Terms by", [["step", "by step"], ["lag", "by lag"]], a.per],
+            *([["per", "Terms by", [["step", "by step"], ["lag", "by lag"]], a.per]] if a.pairs.delta is not None else []),
             *([["again", "Losses", [[False, "losses once"], [True, "old losses again"]], experiment.again]]
               if experiment.cut and len(a.losses) > 1 else []),
         ])
 
     def csv(self):
         return terms_csv(self.accounts)
+
+    def script(self, experiment, **names):
+        return script(experiment, self.sentence.text, **names, kind="truncation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +165,7 @@ class RoutesDrawn:
         reading = before.reading if same else read(made, "delta", checkpoint)
         if reading.overflow is not None:  # Flow says where
             return FlowDrawn.of(experiment, checkpoint, before)
-        l, t = outlined(experiment, FlowDrawn(reading, None, None))
+        l, t = outlined(experiment, (reading.L, reading.T), reading.reached)
         small = reading.T * 10 * sum(reading.widths) + made.network.size <= MOST_KEPT
         kept = dict(source=(experiment.recipe, made) if small else None)
         names = tuple(name for name in parameters(made.network) if not name.endswith("out"))
@@ -193,11 +200,17 @@ class RoutesDrawn:
         """What the board is told about its figure; δ is ∂C/∂z here, for that is what routes add up to."""
         sums = [[name, f"{'sum over k: ' * self.both}{sentences.parameter(name)}"] for name in self.names]
         tools = [["weight", "Show", [["", "routes"]] * self.both + sums, self.name]]
-        return dict(keys=self.keys, heading=HEADINGS["routes"], opened=0, cells=False, flow=False,
+        return dict(keys=self.keys, heading="The chosen cell", opened=0, flow=False,
                     quantity=NOTATIONS[experiment.notation].says["delta"], tools=tools)
 
     def csv(self):
-        return grid_csv(self.reading) if self.told is None else routes_csv(self.told)
+        if self.told is not None:
+            return routes_csv(self.told)
+        return grid_csv(self.reading) if self.total is None else sum_csv(self.total)
+
+    def script(self, experiment, **names):
+        return script(experiment, self.sentence.text, **names, kind="sum" if self.told is None else "routes", cell=self.cell,
+                      parameter=self.name)
 
 
 def gradients(experiment):
@@ -207,7 +220,7 @@ def gradients(experiment):
 
 def lets_again(experiment):
     """Whether the gradients on show are those of the misreading that lets old losses enter again."""
-    return experiment.cut and experiment.again and experiment.view == "truncation"
+    return experiment.cut and experiment.again and experiment.view == "truncation" and not experiment.walk
 
 
 def work(experiment):
@@ -216,6 +229,9 @@ def work(experiment):
     if e.walk:
         return cost(e) * e.windows.P
     units, losses = sum(n for n, _, _ in e.stack), int(e.scored.sum())
+    if lets_again(e):
+        windows = truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored)
+        return windows.columns() * sum(1000 + 4 * n * n for n, _, _ in e.stack) + cost(e)
     if e.view == "truncation" and losses > 1:
         return cost(e) + losses * e.T * sum(1000 + 4 * n * n for n, _, _ in e.stack) // 2
     if e.view == "routes":
@@ -223,15 +239,16 @@ def work(experiment):
     return cost(e)
 
 
-def outlined(experiment, drawn):
-    """(layer, step), from 0: the chosen cell inside the grid, else one in the middle of what is reached."""
-    if drawn.reached is None:
+def outlined(experiment, shape, reached):
+    """(layer, step), from 0: the chosen cell inside a grid of this shape, else one in the middle of what is reached (T,); None
+    where there is no cell to outline."""
+    if reached is None:
         return None
-    L, T = drawn.shape
+    L, T = shape
     layer = min(experiment.layer, L) or 1
     if experiment.step:
         return layer - 1, min(experiment.step, T) - 1
-    steps = np.flatnonzero(drawn.reached)
+    steps = np.flatnonzero(reached)
     return layer - 1, int(steps[(len(steps) - 1) // 2])
 
 

@@ -6,14 +6,17 @@ from html import escape
 import streamlit as st
 
 from ..experiment import run
+from ..figures.routes import scripts
 from ..flow import read
 from ..formulas import cell, gradient, to_html
 from ..terms import NAMES, term
 from . import board
+from .drawings import TruncationDrawn
 
 
-def menu(experiment, chosen, theme):
-    """The menu; its equations are made only while it is open. chosen: the outlined (layer, step), from 0, or None."""
+def menu(experiment, drawn, chosen, theme):
+    """The menu; its equations are made only while it is open. drawn: what is on show, of which chosen is the outlined (layer,
+    step), from 0, or None."""
     made = st.popover("Formulas", key="formulas", on_change="rerun")
     if not made.open:
         return
@@ -21,7 +24,7 @@ def menu(experiment, chosen, theme):
         if chosen is None:
             st.text("A state overflows, so there is no gradient to write down.")
             return
-        result = run(experiment)
+        result = drawn.accounts.run if isinstance(drawn, TruncationDrawn) else run(experiment)
         colours = ";".join(f"--rv-{role}:{colour}" for role, colour in board.colours(theme).items())
         body = "".join(map(entry, equations(experiment, result, *chosen)))
         writer()(key="formulary", data=f'<div style="{colours}">{body}</div>'.encode(), height="content")
@@ -49,6 +52,6 @@ def entry(titled):
     """One equation with its heading, and what its text misprints, in words."""
     title, equation = titled
     heading = " · ".join(filter(None, (equation.heading, equation.remark)))
-    marks = "".join(f'<p class="rv-said">† {escape(mark)}</p>' for mark in equation.marks)
+    marks = "".join(f'<p class="rv-said">† {scripts(escape(mark))}</p>' for mark in equation.marks)
     return (f'<div class="rv-entry"><p class="rv-heading"><b>{escape(title)}</b> <span>{escape(heading)}</span></p>'
             f'<div class="rv-terms" role="math" aria-label="{escape(equation.text)}">{to_html(equation)}</div>{marks}</div>')

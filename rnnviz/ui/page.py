@@ -42,7 +42,8 @@ def body():
             top_row()
             board.watch()
             talking.remember()
-            proof()
+            with st.container(key="carrier_place"):
+                proof()
         session.shown = True
     finally:
         session.whole = False
@@ -69,7 +70,7 @@ def carry(name):
 
 
 def show_picture(mount):
-    experiment, trouble = settled()
+    experiment, refused = settled()
     session = st.session_state
     no_walk = drawn(experiment).no_walk
     if no_walk:  # the picture is shown all at once, and Step can be asked for again
@@ -77,7 +78,7 @@ def show_picture(mount):
         state.tell(no_walk)
         experiment = session.good = replace(experiment, walk="", visit=0)
     made, gone = picture_of(experiment)
-    told = board.Told((*state.notes(), *filter(None, (trouble, gone))), session.get("pushes", 0), controls_of(experiment))
+    told = board.Told((*state.notes(), *filter(None, (refused, gone))), session.get("pushes", 0), controls_of(experiment))
     mount(made, told, reports.EVENTS, reports.on_points)
 
 
@@ -85,15 +86,15 @@ def settled():
     """(the experiment to draw, why it is not the one on the controls): the last good one stays when a new one will not run."""
     try:
         wanted = state.experiment()
-        trouble = problem(wanted)
+        refused = problem(wanted)
     except ValueError as reason:
-        wanted, trouble = None, f"{reason}."
-    if not trouble:
+        wanted, refused = None, f"{reason}."
+    if not refused:
         st.session_state.good = wanted
         return wanted, None
     good = st.session_state.get("good") or EXAMPLES["Vanishing"]
     st.session_state.good = good
-    return good, f"{trouble} The picture shows the last setting that works."
+    return good, f"{refused} The picture shows the last setting that works."
 
 
 def top_row():
@@ -122,7 +123,8 @@ def formulas():
     """The menu of the equations at the outlined cell."""
     with trouble.told():
         experiment, _ = settled()
-        formulary.menu(experiment, outlined(experiment, drawn(experiment)), theme())
+        made = drawn(experiment)
+        formulary.menu(experiment, made, outlined(experiment, made.shape, made.reached), theme())
 
 
 def share():
@@ -132,7 +134,7 @@ def share():
         with menu, trouble.told():
             experiment, _ = settled()
             made = drawn(experiment)
-            chosen = outlined(experiment, made)
+            chosen = outlined(experiment, made.shape, made.reached)
             sharing.menu(experiment, made, chosen, made.equation(experiment, chosen), theme())
 
 
@@ -160,8 +162,8 @@ def picture_of(experiment):
     """(Picture, why it has no held curve) of an experiment, on this visitor's screen."""
     if too_large(experiment):
         shelve(experiment)
-    made, (held, gone) = drawn(experiment), held_curve(experiment)
-    shown = picture(experiment, made, view(experiment), held, page=not st.session_state.get("board_failed"))
+    made, (curve, gone) = drawn(experiment), held_curve(experiment)
+    shown = picture(experiment, made, view(experiment), curve, page=not st.session_state.get("board_failed"))
     return shown, gone
 
 
@@ -227,7 +229,7 @@ def ask():
 def words_of_proof(experiment):
     """How far an experiment's gradients agree with the complex step."""
     e = experiment
-    windows = truncated(e.T, e.tau_max, e.tau_b, again=True) if lets_again(e) else e.windows
+    windows = truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored) if lets_again(e) else e.windows
     made = trace(make_network(e, checkpoint), make_sequence(e), windows, checkpoint)
     return "" if made.backward is None else checked(prove(made, checkpoint=checkpoint))
 

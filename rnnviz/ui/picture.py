@@ -92,7 +92,7 @@ class Picture:
 def picture(experiment, drawn, view, held=None, page=True, live=False):
     """The Picture of an experiment and its Drawn. held: the Held curve, if any. page: whether the page itself draws the texts
     of the figure. live: whether a hand is still moving, so that only what is seen now is wanted."""
-    chosen = outlined(experiment, drawn)
+    chosen = outlined(experiment, drawn.shape, drawn.reached)
     spec = drawn.spec(experiment, chosen, theme=view.theme, width=view.width, decades=experiment.decades, page=page,
                       tall=view.tall or None, zoom=view.zoom_of(experiment.T), held=held and (held, held.words(experiment)))
     return Picture(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from ..examples import example_of
 from ..figures import framed
-from ..files import script, to_json
+from ..files import to_json
 from ..handout import Page, web_page
 from ..links import to_link, too_large
 from . import board, server, talking
@@ -23,7 +23,7 @@ def saver():
 
 def menu(experiment, drawn, cell, equation, theme):
     """Everything to take home of an experiment and its Drawn; cell: the outlined one, from 0, and its equation."""
-    sentence, lead = drawn.sentence.text, "".join(text for text, _ in drawn.sentence.lead)
+    lead = "".join(text for text, _ in drawn.sentence.lead)
     title = example_of(experiment, experiment.view) or "rnnviz"
     file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
     large = too_large(experiment)
@@ -39,7 +39,7 @@ def menu(experiment, drawn, cell, equation, theme):
         return drawn.spec(experiment, cell, theme=theme, decades=experiment.decades, caption=caption)
 
     def page():
-        return web_page([Page(title, spec("light"), drawn.sentence, equation, experiment, link)])
+        return web_page([Page(title, spec("light"), drawn.sentence, equation, drawn.says(experiment), experiment, link)])
 
     image = {"spec": framed(spec(theme, lead)), "file": file, "plotly": server.address("plotly.js")}
     saver()(key="saver", data=board.pack(image), height="content")
@@ -48,7 +48,7 @@ def menu(experiment, drawn, cell, equation, theme):
                 ("Web page", page, "html", "text/html"),
                 ("Numbers as CSV", drawn.csv, "csv", "text/csv"),
                 ("Experiment as JSON", lambda: to_json(experiment), "json", "application/json"),
-                ("Python script", lambda: script(experiment, sentence, title, file), "py", "text/x-python")):
+                ("Python script", lambda: drawn.script(experiment, title=title, file=file), "py", "text/x-python")):
             st.download_button(label, make, f"{file}.{ending}", mime, key=f"save_{ending}", on_click="ignore")
     st.markdown("**Talk**")
     talking.menu(experiment, title)

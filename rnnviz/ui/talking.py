@@ -132,14 +132,14 @@ def handout(entries, base):
 def page_of(title, experiment, base):
     """A hand-out's Page of an experiment; of a walk, the cell that it has come to."""
     made = computed(experiment)
-    chosen, sentence = outlined(experiment, made), made.sentence
+    chosen, sentence = outlined(experiment, made.shape, made.reached), made.sentence
     if made.walk and 0 < experiment.visit <= made.walk.waves:
         visit = made.walk.at(experiment.visit - 1)[-1]
         chosen = int(made.walk.layer[visit]), int(made.walk.step[visit])
         sentence = sentences.wave(made.walk, experiment.visit - 1)
     spec = made.spec(experiment, chosen, theme="light", decades=experiment.decades)
     link = "?".join(filter(None, (base, to_link(experiment))))
-    return Page(title, spec, sentence, made.equation(experiment, chosen), experiment, link)
+    return Page(title, spec, sentence, made.equation(experiment, chosen), made.says(experiment), experiment, link)
 
 
 def address():
