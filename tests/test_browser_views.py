@@ -11,7 +11,7 @@ from rnnviz import prove, run, truncation_sentence
 from rnnviz.accounts import account
 from rnnviz.examples import SCENES
 from rnnviz.experiment import Experiment
-from rnnviz.figures.routes import scripts
+from rnnviz.figures.groups import scripts
 from rnnviz.links import from_link, to_link
 from rnnviz.misprints import MISPRINTS
 from rnnviz.sentences import checked

@@ -223,20 +223,24 @@ def lets_again(experiment):
     return experiment.cut and experiment.again and experiment.view == "truncation" and not experiment.walk
 
 
+PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss and step, a matrix's step, a cell's routes
+
+
 def work(experiment):
-    """About how many multiply-adds the view of an experiment takes, with all that it computes beside the run."""
+    """About how many multiply-adds the view of an experiment takes: its run, the drawing of its matrices, and what it computes
+    beside."""
     e = experiment
+    run_alone = cost(e) + sum(n**3 for n, _, _ in e.stack) // 20
     if e.walk:
-        return cost(e) * e.windows.P
-    units, losses = sum(n for n, _, _ in e.stack), int(e.scored.sum())
-    if lets_again(e):
-        windows = truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored)
-        return windows.columns() * sum(1000 + 4 * n * n for n, _, _ in e.stack) + cost(e)
-    if e.view == "truncation" and losses > 1:
-        return cost(e) + losses * e.T * sum(1000 + 4 * n * n for n, _, _ in e.stack) // 2
+        return run_alone * e.windows.P
+    units, losses, pair = sum(n for n, _, _ in e.stack), int(e.scored.sum()), sum(PAIR + 4 * n * n for n, _, _ in e.stack)
     if e.view == "routes":
-        return cost(e) + e.T * (2000 * len(e.stack) + (units**3 if 1 < units <= MOST_UNITS else 0))
-    return cost(e)
+        return run_alone + e.T * (CELL * len(e.stack) + (units**3 if 1 < units <= MOST_UNITS else 0))
+    if e.view != "truncation":
+        return run_alone
+    if lets_again(e):
+        run_alone += truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored).columns() * pair
+    return run_alone + (losses * e.T * pair // 2 if losses > 1 else e.T * TERM * 3 * len(e.stack))
 
 
 def outlined(experiment, shape, reached):

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from ..experiment import run
-from ..figures.routes import scripts
+from ..figures.groups import scripts
 from ..flow import read
 from ..formulas import cell, gradient, to_html
 from ..terms import NAMES, term
