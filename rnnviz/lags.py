@@ -14,6 +14,7 @@ import numpy as np
 
 from .bptt import backward, delta_apart, nothing
 from .flow import norms
+from .network import split_name
 from .values import freeze
 from .windows import one_pass_per_loss, truncated
 
@@ -36,12 +37,12 @@ def parameters(network):
 
 def layer_of(name):
     """The layer, from 0, whose delta a gradient is made of; None for the readout's."""
-    return None if name.endswith("out") else int(name.lstrip("W_STb")) - 1
+    return split_name(name)[1]
 
 
 def gradient_of(name, result):
     """The gradient of a parameter in a Backward."""
-    kind, l = name.rstrip("0123456789"), layer_of(name)
+    kind, l = split_name(name)
     return getattr(result, "d" + kind) if l is None else getattr(result, "d" + kind)[l]
 
 

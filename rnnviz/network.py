@@ -211,6 +211,12 @@ SMALL = 1024  # entries
 remembered = lru_cache(maxsize=256)(unscaled)  # 2 MB at most: a dial that moves only scales what it drew before
 
 
+def split_name(name):
+    """("W_T", 0) of W_T1, ("W_out", None) of W_out: what a matrix is, and its layer, from 0."""
+    kind = name.rstrip("0123456789")
+    return kind, int(name[len(kind):]) - 1 if len(kind) < len(name) else None
+
+
 def matrices(network):
     """{name: array} of every matrix, from the input upwards: W_S1, W_T1, b1, h1, .., W_out, b_out."""
     found = {}

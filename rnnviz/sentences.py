@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
+from .network import split_name
 from .numbers import counted, degrees, from_log, grouped, number, percent, significant
 
 
@@ -252,9 +253,9 @@ def _why_no_rate(reading, losses, fit):
 
 
 def parameter(name):
-    """W_T of layer 1, from W_T1."""
-    kind, l = (name, "") if name.endswith("out") else (name.rstrip("0123456789"), name.lstrip("W_STb"))
-    return kind + (f" of layer {l}" if l else "")
+    """W_T of layer 1, from W_T1; h_0 of layer 1, from h1."""
+    kind, l = split_name(name)
+    return ("h_0" if kind == "h" else kind) + (f" of layer {l + 1}" if l is not None else "")
 
 
 def together(*lines):

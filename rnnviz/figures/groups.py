@@ -10,8 +10,8 @@ from .theme import SIZE
 GROUP, NOTE = 18, 17  # px of a row of the groups, of a line of a note
 
 
-COLUMNS = (("state", 0.0), ("routes", 0.27), ("<i>δ</i>", 0.44), ("<i>h</i>", 0.6), ("<i>δ</i> · <i>h</i>", 0.79),
-           ("sum so far", 0.98))
+COLUMNS = (("state", 0.0), ("routes", 0.27), ("<i>δ</i><sub><i>N</i>−<i>k</i>+1</sub>", 0.44), ("<i>h</i>", 0.6),
+           ("<i>δ</i> · <i>h</i>", 0.79), ("sum so far", 0.98))
 
 
 def draw_groups(b):

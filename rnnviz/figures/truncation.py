@@ -8,10 +8,11 @@ from html import escape
 
 import numpy as np
 
+from ..network import split_name
 from ..numbers import degrees, from_log, grouped, number, percent, significant
 from . import colour
 from .canvas import Sheet, f4, mix
-from .columns import columns
+from .columns import MOST_COLUMNS, columns
 from .flow import annotation, bar, colour_bar, log_ticks, step_ticks
 from .theme import FONT, LEFT, SIZE
 
@@ -254,6 +255,12 @@ def draw_terms(b):
     other = there & ~(np.isclose(kept, whole, rtol=0.0, atol=1e-9))
     draw_dots(b, other, x, whole, a.whole.share, low, None, "in the full gradient")
     draw_dots(b, np.isfinite(kept), x, kept, a.kept.share, low, theme.time, "kept")
+    zero = (a.whole.size == 0) & (np.arange(n) <= a.losses[-1])
+    if zero.any():
+        b.traces.append(dict(
+            type="scatter", mode="text", x=f4(x[zero]), y=f4(np.full(zero.sum(), low + 0.1 * (high - low))), text="0",
+            textfont=dict(color=theme.third, size=SIZE), xaxis="x", yaxis="y3", name="exactly 0",
+            hovertemplate=f"{a.per} %{{x:.0f}}: exactly 0<extra></extra>" if not lag else "exactly 0<extra></extra>"))
     label_cut(b)
     places, words = log_ticks(low, high)
     for place, text in zip(places, words, strict=True):
@@ -352,9 +359,10 @@ def part(value):
 
 def written(name):
     """∂C/∂W_T of layer 1, as figures write it."""
-    kind, l = (name, "") if name.endswith("out") else (name.rstrip("0123456789"), name.lstrip("W_STb"))
+    kind, l = split_name(name)
     letter, _, sub = kind.partition("_")
-    return f"∂<i>C</i>/∂<i>{letter}</i>" + (f"<sub>{sub}</sub>" if sub else "") + (f" of layer {l}" if l else "")
+    where = f" of layer {l + 1}" if l is not None else ""
+    return f"∂<i>C</i>/∂<i>{letter}</i>" + (f"<sub>{sub}</sub>" if sub else "") + where
 
 
 # Every tau.
@@ -384,14 +392,16 @@ def draw_curve(b, field, i, left, right):
     schedule = f" at <i>τ</i><sub>b</sub> = {a.tau_b}" if a.tau_b and a.tau_b < a.T else ""
     b.text(f"<i>τ</i><sub>max</sub>{schedule}", b.curves_bottom + 28, middle=(left + right) / 2, colour=theme.second)
     if a.every is not None:
+        some = np.unique(np.linspace(0, a.T - 1, min(MOST_COLUMNS, a.T)).round().astype(int))
         for name in (*(name for name in a.every.of if name not in (a.name, "all")), "all", a.name):
-            values = drawn(field, getattr(a.every.of[name], field), low, high)
+            exact = getattr(a.every.of[name], field)[some]
+            values = drawn(field, exact, low, high)
             own, main = name == a.name, name in ("all", a.name)
             pen = dict(width=2.2 if own else 1.8 if main else 0.8, dash="solid" if own or not main else "dot",
                        color=theme.ink if main else theme.hairline)
             b.traces.append(dict(
-                type="scatter", mode="lines", x=f4(np.arange(1, a.T + 1)), y=f4(values), xaxis=x, yaxis=y, name=name, line=pen,
-                customdata=f4(getattr(a.every.of[name], field)), hovertemplate=f"{'all weights' if name == 'all' else name}: "
+                type="scatter", mode="lines", x=f4(some + 1), y=f4(values), xaxis=x, yaxis=y, name=name, line=pen,
+                customdata=f4(exact), hovertemplate=f"{'all weights' if name == 'all' else name}: "
                 f"<i>τ</i><sub>max</sub> = %{{x:.0f}}, %{{customdata:{FORMATS[field]}<extra></extra>"))
         wrong(b, left, right)
         mark(b, field, low, high, left, right, height, x, y)

@@ -8,6 +8,7 @@ from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers
 from ..files import to_json
 from ..links import too_large
 from ..network import INITS
+from ..sentences import parameter
 from ..tasks import AIMS, SCALINGS, TASKS
 from ..values import shape_text
 from . import state, trouble
@@ -106,7 +107,7 @@ def editor():
         st.text("These settings make no network to edit; the note above the picture says why.")
         return
     name = st.selectbox("Matrix", list(wanted), min(1, len(wanted) - 1), key="edit_name", label_visibility="collapsed",
-                        format_func=lambda name: f"{matrix_name(name)} ({shape_text(wanted[name])})")
+                        format_func=lambda name: f"{parameter(name)} ({shape_text(wanted[name])})")
     now = state.editing(name)
     columns = now.base.shape[1] if now.base.ndim == 2 else 1
     frame = pd.DataFrame([[f"{value:.4g}" for value in row] for row in now.base.reshape(-1, columns)],
@@ -117,19 +118,13 @@ def editor():
                    column_config={column: st.column_config.TextColumn(width=66) for column in frame.columns})
 
 
-def matrix_name(name):
-    """W_T1 as a person reads it."""
-    kind, l = (name, "") if name.endswith("out") else (name.rstrip("0123456789"), name.lstrip("W_STbh"))
-    return f"{ {'h': 'h_0'}.get(kind, kind)}" + (f" of layer {l}" if l else "")
-
-
 def own_weights():
     """Which weights are a person's own, and the way back."""
     weights, past = state.get("weights"), st.session_state.get("past")
     if not weights and not past:
         return
     if weights:
-        names = [matrix_name(name) for name in weights.arrays]
+        names = [parameter(name) for name in weights.arrays]
         st.text(f"Your own: {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}")
     with st.container(horizontal=True):
         st.button("Undo", on_click=state.undo, disabled=not past, type="tertiary")

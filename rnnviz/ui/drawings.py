@@ -20,6 +20,7 @@ from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
 from ..lags import parameters
 from ..links import to_link
+from ..network import split_name
 from ..routes import Groups, Routes, groups, routes
 from ..routes import problem as routes_problem
 from ..sentences import Sentence
@@ -116,8 +117,7 @@ class TruncationDrawn:
 
     def equation(self, experiment, chosen):
         a = self.accounts
-        kind = a.name.rstrip("0123456789")
-        return gradient(term(a.run, kind, a.layer, chosen[1]), notation=experiment.notation)
+        return gradient(term(a.run, split_name(a.name)[0], a.layer, chosen[1]), notation=experiment.notation)
 
     def says(self, experiment):
         a = self.accounts

@@ -11,6 +11,7 @@ from ..files import to_json
 from ..handout import Page, web_page
 from ..links import to_link, too_large
 from . import board, server, talking
+from .controls import VIEW_NAMES
 from .talking import address
 
 
@@ -24,8 +25,9 @@ def saver():
 def menu(experiment, drawn, cell, equation, theme):
     """Everything to take home of an experiment and its Drawn; cell: the outlined one, from 0, and its equation."""
     lead = "".join(text for text, _ in drawn.sentence.lead)
-    title = example_of(experiment, experiment.view) or "rnnviz"
-    file = "rnnviz" if title == "rnnviz" else f"rnnviz-{re.sub('[^a-z]+', '-', title.lower())}"
+    name = example_of(experiment, experiment.view)
+    title = name or f"rnnviz: {VIEW_NAMES[experiment.view]}"
+    file = f"rnnviz-{re.sub('[^a-z]+', '-', name.lower())}" if name else "rnnviz"
     large = too_large(experiment)
     link = "?".join(filter(None, (address(), to_link(experiment))))
     here = re.match(r"https?://(localhost|127\.|\[::1\])", link)
