@@ -384,7 +384,7 @@ def checked(proof):
     passes = f" in {proof.passes} of {proof.all_passes} passes" if proof.passes < proof.all_passes else ""
     close = "agrees to" if proof.disagreement < 1e-6 else "differs by"
     exact = f"{close} {significant(proof.disagreement, 1)}" if proof.disagreement else "agrees to the last digit"
-    return f"checked: complex step {exact}, {some} {proof.numbers:,} numbers{passes}"
+    return f"checked: complex step {exact}, {some} {grouped(proof.numbers)} numbers{passes}"
 
 
 # Step: what each visit of a walk does.

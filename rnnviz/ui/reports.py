@@ -28,7 +28,7 @@ def on_cell():
 def outline(layer, step):
     """Outline a cell, counted from 1, if there may be one."""
     if value_problem("layer", layer) is None and value_problem("step", step) is None:
-        state.change(layer=layer, step=step)
+        state.change(layer=layer, step=step, route=0)  # another cell has other routes
 
 
 def on_opens():
