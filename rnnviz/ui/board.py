@@ -108,14 +108,16 @@ def colours(theme):
 
 
 def loader(call):
-    """The few lines that travel with every update: fetch the module once, then hand it each update."""
+    """The few lines that travel with every update: fetch the module once, then hand it each update. Only the board itself says
+    that there is no module: a report of another part would ask for a run of that part in its place."""
+    missing = 'component.setStateValue("failed", true)' if call == "draw" else "null"
     return f"""
 const address = new URL({json.dumps(server.address("board.js"))}, document.baseURI).href;
 export default function (component) {{
   component.parentElement.rnnviz ??= import(address);
   component.parentElement.rnnviz.then(
     (board) => board.{call}(component),
-    () => component.setStateValue("failed", true));
+    () => {missing});
 }}
 """
 

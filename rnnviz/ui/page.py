@@ -213,6 +213,8 @@ def proof():
     """The line that says how the gradients on show agree with the complex step: computed when the board asks for it, which it
     does once its picture rests."""
     session = st.session_state
+    if session.pop("redraw", False):  # what the board reported in the same moment, as that its script is missing
+        st.rerun()
     if session.pop("asked", False):
         experiment, _ = settled()
         known, wanted = session.get("proved", (None, "")), gradients(experiment)
