@@ -16,23 +16,28 @@ second to last, (.., T, n).
 """
 
 from dataclasses import dataclass
-from itertools import accumulate
-from math import prod
 
 import numpy as np
 
 from .cells import CELLS
+from .products import (
+    blocks,
+    column,
+    nothing,
+    outer,
+    step_product,
+    steps_between_checks,
+    steps_in_cache,
+    sum_to,
+    time_first,
+    time_second,
+    times,
+    together,
+    transposed,
+)
 from .tasks import LOSSES
 from .values import freeze
 from .windows import full
-
-MULTIPLY_ADDS_PER_CHECK = 50_000_000  # 2 ms of work on a quick core, 25 ms on a slow one
-STEPS_PER_CHECK = 2_000
-NUMBERS_IN_CACHE = 16_384  # 128 KB: what is elementwise over all steps is done in blocks that a core keeps near
-
-
-def nothing():
-    """The checkpoint that never stops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +116,13 @@ def forward(network, sequence, checkpoint=nothing):
             zs.append(_layer_forward(layer, below, a_S, state, checkpoint))
             states.append(state)
             below = state[1:, ..., :layer.n]
-        o = below if network.W_out is None else _times(below, _T(network.W_out), checkpoint) + network.b_out
-        y, loss, slope_out = LOSSES[sequence.loss](_time_second(o), sequence.target)
+        o = below if network.W_out is None else times(below, transposed(network.W_out), checkpoint) + network.b_out
+        y, loss, slope_out = LOSSES[sequence.loss](time_second(o), sequence.target)
         overflow = _first_overflow(states)
     scored = sequence.scored
     return Forward(
-        tuple(freeze(_time_second(z)) for z in zs),
-        tuple(freeze(_time_second(state)) for state in states),
+        tuple(freeze(time_second(z)) for z in zs),
+        tuple(freeze(time_second(state)) for state in states),
         freeze(y),
         freeze(np.where(scored, loss, 0.0)),
         freeze(np.where(scored[:, None], slope_out, 0.0)),
@@ -134,7 +139,7 @@ def _rows_of_steps(network, x):
     cells = [CELLS[layer.cell] for layer in layers]
     a_S = [(T, *lead, cell.gates * layer.n) for layer, cell in zip(layers, cells, strict=True)]
     state = [(T + 1, *lead, cell.states * layer.n) for layer, cell in zip(layers, cells, strict=True)]
-    made = _together(kind, *a_S, *state)
+    made = together(kind, *a_S, *state)
     return zip(layers, made[:len(layers)], made[len(layers):], strict=True)
 
 
@@ -146,17 +151,17 @@ def _layer_forward(layer, below, a_S, state, checkpoint):
     cell, T, n = CELLS[layer.cell], len(below), layer.n
     in_place = cell.saved == cell.gates and a_S[0].size > 1
     z = a_S if in_place else np.empty((*a_S.shape[:-1], cell.saved * n), a_S.dtype)
-    _times(below, _T(layer.W_S), checkpoint, out=a_S)
+    times(below, transposed(layer.W_S), checkpoint, out=a_S)
     a_S += layer.b
     state[0] = layer.h_0
     if not layer.recurrent:
-        for steps in _blocks(T, _steps_in_cache(a_S), checkpoint):
+        for steps in blocks(T, steps_in_cache(a_S), checkpoint):
             cell.step(a_S[steps], 0.0, None, z[steps], state[1:][steps])
         return z
 
     a_T = np.empty(a_S.shape[1:], a_S.dtype)
-    product, step, before = _step_product(layer.W_T, a_T), cell.step, state[0]
-    for steps in _blocks(T, _steps_between_checks(layer.W_T, a_T), checkpoint):
+    product, step, before = step_product(layer.W_T, a_T), cell.step, state[0]
+    for steps in blocks(T, steps_between_checks(layer.W_T, a_T), checkpoint):
         a_rows = list(a_S[steps])
         z_rows = a_rows if in_place else z[steps]
         for a, z_t, after in zip(a_rows, z_rows, state[1:][steps], strict=True):
@@ -188,10 +193,10 @@ def _check(sequence, trace, windows):
 
 
 def _backward(network, sequence, trace, windows, per_pass, checkpoint):
-    slope_out = _time_first(trace.slope_out)
-    sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
-    states = [_time_first(state) for state in trace.state]
-    slopes = _slopes(network.layers, [_time_first(z) for z in trace.z], states, checkpoint)
+    slope_out = time_first(trace.slope_out)
+    sent = slope_out if network.W_out is None else times(slope_out, network.W_out, checkpoint)
+    states = [time_first(state) for state in trace.state]
+    slopes = _slopes(network.layers, [time_first(z) for z in trace.z], states, checkpoint)
     if per_pass:
         cells, dh_0 = _apart(network, sent, slopes, windows, checkpoint)
         sums = [[delta.sum(axis=1)] for delta, *_ in cells]
@@ -204,23 +209,23 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     below = _inputs(network, sequence)
     for layer, state, (delta, *_) in zip(network.layers, states, sums, strict=True):
         h = state[..., :layer.n]
-        dW_S.append(freeze(_outer(delta, below, layer.W_S, checkpoint)))
-        dW_T.append(freeze(_outer(delta, h[:-1], layer.W_T, checkpoint)) if layer.recurrent else None)
-        db.append(freeze(_sum_to(delta, layer.W_S)))
+        dW_S.append(freeze(outer(delta, below, layer.W_S, checkpoint)))
+        dW_T.append(freeze(outer(delta, h[:-1], layer.W_T, checkpoint)) if layer.recurrent else None)
+        db.append(freeze(sum_to(delta, layer.W_S)))
         below = h[1:]
-    dx = _times(sums[0][0], network.layers[0].W_S, checkpoint)
+    dx = times(sums[0][0], network.layers[0].W_S, checkpoint)
     dW_out = db_out = None
     heard = windows.heard()
     if network.W_out is not None:
-        entering = slope_out if (heard == 1).all() else _column(heard, slope_out) * slope_out
-        dW_out = freeze(_outer(entering, below, network.W_out, checkpoint))
-        db_out = freeze(_sum_to(entering, network.W_out))
-    shown = [[freeze(_time_second(array)) for array in of_layer] for of_layer in cells]
+        entering = slope_out if (heard == 1).all() else column(heard, slope_out) * slope_out
+        dW_out = freeze(outer(entering, below, network.W_out, checkpoint))
+        db_out = freeze(sum_to(entering, network.W_out))
+    shown = [[freeze(time_second(array)) for array in of_layer] for of_layer in cells]
     delta, grad_h, from_space, from_time = (tuple(column) for column in zip(*shown, strict=True))
     return Backward(
-        delta, grad_h, from_space, from_time, tuple(freeze(_time_second(s)) for s in slopes),
+        delta, grad_h, from_space, from_time, tuple(freeze(time_second(s)) for s in slopes),
         freeze(windows.reached()), freeze(heard > 0),
-        tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(_time_second(dx)), dW_out, db_out,
+        tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(time_second(dx)), dW_out, db_out,
     )
 
 
@@ -242,7 +247,7 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
             rows[2][...] = sent[inside]
             rows[2][:since - first] = 0.0
         else:
-            _times(delta, above.W_S, checkpoint, out=rows[2])
+            times(delta, above.W_S, checkpoint, out=rows[2])
         entry = _layer_backward(layer, slope[inside], *rows, checkpoint)
         made.append(arrays)
         dh_0.append(entry if first == 0 else np.zeros_like(entry))
@@ -252,7 +257,7 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
 
 def _rows_of_cells(layers, lead):
     """Per layer [delta, grad_h, from_space, from_time], empty, in one piece of memory."""
-    made = _together(float, *((*lead, k * layer.n) for layer in layers for k in (CELLS[layer.cell].gates, 1, 1, 1)))
+    made = together(float, *((*lead, k * layer.n) for layer in layers for k in (CELLS[layer.cell].gates, 1, 1, 1)))
     return [made[i:i + 4] for i in range(0, len(made), 4)]
 
 
@@ -281,7 +286,7 @@ def delta_apart(network, sequence, trace, windows, checkpoint=nothing):
     slope_out, states = trace.slope_out, trace.state
     made = [np.zeros((windows.P, windows.T, len(layer.W_S))) for layer in network.layers]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        sent = slope_out if network.W_out is None else _times(slope_out, network.W_out, checkpoint)
+        sent = slope_out if network.W_out is None else times(slope_out, network.W_out, checkpoint)
         slopes = _slopes(network.layers, trace.z, states, checkpoint)
         for passes, steps, cells, _ in _columns_back(network, sent, slopes, windows, checkpoint):
             for each, (delta, *_) in zip(made, cells, strict=True):
@@ -340,11 +345,11 @@ def _columns_back(network, sent, slopes, windows, checkpoint=nothing):
                 from_space[...] = entering
                 from_space[~enters] = 0.0
             else:
-                _times(cells[-1][0], network.layers[l + 1].W_S, checkpoint, out=from_space)
+                times(cells[-1][0], network.layers[l + 1].W_S, checkpoint, out=from_space)
             if deltas[l] is None:
                 from_time[...] = 0.0
             else:
-                _times(deltas[l], layer.W_T, checkpoint, out=from_time)
+                times(deltas[l], layer.W_T, checkpoint, out=from_time)
             if carries[l] is not None:
                 from_time += carries[l][..., :layer.n]
             np.add(from_space, from_time, out=grad_h)
@@ -362,7 +367,7 @@ def _entry(layer, delta, carry, there):
     """dC/dh_0 (m', .., states*n) of one layer, of the passes that are `there`, at the first step."""
     entry = np.zeros((np.count_nonzero(there), *delta.shape[1:-1], CELLS[layer.cell].states * layer.n))
     if layer.recurrent and len(entry):
-        entry[..., :layer.n] = _times(delta[there], layer.W_T)
+        entry[..., :layer.n] = times(delta[there], layer.W_T)
         if carry is not None:
             entry += carry[there]
     return entry
@@ -381,16 +386,16 @@ def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoi
     cell, T, n = CELLS[layer.cell], len(delta), layer.n
     entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
-        for steps in _blocks(T, _steps_in_cache(delta), checkpoint):
+        for steps in blocks(T, steps_in_cache(delta), checkpoint):
             grad_h[steps], from_time[steps] = from_space[steps], 0.0
             cell.pullback(grad_h[steps], None, slope[steps], delta[steps])
         return entry
 
     to_h_0 = np.empty((*delta.shape[1:-1], n))
-    product, pullback, add = _step_product(_T(layer.W_T), to_h_0), cell.pullback, np.add
+    product, pullback, add = step_product(transposed(layer.W_T), to_h_0), cell.pullback, np.add
     backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta)]
     delta_after, carry = np.zeros_like(delta[0]), None
-    for steps in _blocks(T, _steps_between_checks(layer.W_T, to_h_0), checkpoint):
+    for steps in blocks(T, steps_between_checks(layer.W_T, to_h_0), checkpoint):
         for space, time, grad, slope_t, delta_t in zip(*(rows[steps] for rows in backwards), strict=True):
             product(delta_after, time)
             if carry is not None:
@@ -407,112 +412,20 @@ def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoi
 
 def _slopes(layers, zs, states, checkpoint):
     """Per layer what the cell's pullback needs at every step, (T, .., m), computed in blocks that stay in cache."""
-    cells, sizes = [CELLS[layer.cell] for layer in layers], [_steps_in_cache(z) for z in zs]
+    cells, sizes = [CELLS[layer.cell] for layer in layers], [steps_in_cache(z) for z in zs]
     first = [cell.slopes(z[:k], state[:-1][:k]) for cell, z, state, k in zip(cells, zs, states, sizes, strict=True)]
-    slopes = _together(float, *((len(z), *part.shape[1:]) for z, part in zip(zs, first, strict=True)))
+    slopes = together(float, *((len(z), *part.shape[1:]) for z, part in zip(zs, first, strict=True)))
     for cell, z, state, k, part, slope in zip(cells, zs, states, sizes, first, slopes, strict=True):
-        for steps in _blocks(len(z), k, checkpoint):
+        for steps in blocks(len(z), k, checkpoint):
             slope[steps] = part if steps.start == 0 else cell.slopes(z[steps], state[:-1][steps])
     return slopes
 
 
-# Products. Rows are (T, .., n); a matrix is (n, m), or (B, n, m) for a batch of networks, whose axis B
-# stands just before the units in the rows.
-
-
-def _T(W):
-    return np.swapaxes(W, -1, -2)
-
-
-def _times(rows, W, checkpoint=nothing, out=None):
-    """rows (T, .., n) times W (n, m), into `out` if given: one product for all steps, in blocks between two checkpoints."""
-    if W.ndim > 2:
-        if out is None:
-            return np.matmul(rows[..., None, :], W)[..., 0, :]
-        np.matmul(rows[..., None, :], W, out=out[..., None, :])
-        return out
-    if out is None:
-        out = np.empty((*rows.shape[:-1], W.shape[1]), np.result_type(rows, W))
-    flat, flat_out = rows.reshape(-1, rows.shape[-1]), out.reshape(-1, out.shape[-1])
-    for some in _blocks(len(flat), MULTIPLY_ADDS_PER_CHECK // W.size, checkpoint):
-        np.matmul(flat[some], W, out=flat_out[some])
-    return out
-
-
-def _outer(delta, h, W, checkpoint):
-    """Sum over steps of delta (x) h, in the shape of W."""
-    if W.ndim > 2:
-        return np.einsum("t...i,t...j->...ij", delta, np.broadcast_to(h, (*delta.shape[:-1], h.shape[-1])))
-    delta, h = delta.reshape(-1, delta.shape[-1]), h.reshape(-1, h.shape[-1])
-    total = None
-    for some in _blocks(len(delta), MULTIPLY_ADDS_PER_CHECK // W.size, checkpoint):
-        part = delta[some].T @ h[some]
-        total = part if total is None else np.add(total, part, out=total)
-    return total
-
-
-def _sum_to(delta, W):
-    """Sum over steps, and over a batch of sequences that share the network."""
-    return delta.sum(axis=0) if W.ndim > 2 else delta.reshape(-1, delta.shape[-1]).sum(axis=0)
-
-
-def _step_product(W, rows):
-    """product(v, out) writes W v for one step's rows v: the method `dot` is the quickest call there is."""
-    if W.ndim > 2:
-        return lambda v, out: np.matmul(W, v[..., None], out=out[..., None])
-    if rows.ndim > 1:
-        W_T = _T(W)
-        return lambda v, out: np.dot(v.reshape(-1, v.shape[-1]), W_T, out.reshape(-1, out.shape[-1]))
-    by_rows = np.empty(W.shape, W.dtype) if W.size < 1000 else _together(W.dtype, W.shape)[0]
-    by_rows[...] = W  # read by rows, and from the start of a cache line if it is large: a sixth quicker
-    return by_rows.dot
-
-
-def _blocks(count, size, checkpoint):
-    """Slices of `size` rows (1, if that is less) that make up `count`, a checkpoint before each."""
-    size = max(1, size)
-    for i in range(0, count, size):
-        checkpoint()
-        yield slice(i, i + size)
-
-
-def _steps_between_checks(W, rows):
-    return min(STEPS_PER_CHECK, MULTIPLY_ADDS_PER_CHECK // (max(W.size, rows.size) * max(1, rows.size // rows.shape[-1])))
-
-
-def _steps_in_cache(rows):
-    return max(1, NUMBERS_IN_CACHE * len(rows) // rows.size)
-
-
 def _inputs(network, sequence):
     """x with time first, (T, .., n_in), and an axis for every batch axis of the network."""
-    x = _time_first(sequence.x)
+    x = time_first(sequence.x)
     missing = max(0, network.layers[0].W_S.ndim - x.ndim)
     return x.reshape(len(x), *(1,) * missing, *x.shape[1:])
-
-
-def _together(kind, *shapes):
-    """Empty arrays of these shapes in one piece of memory that starts on a cache line.
-
-    From 4 MB NumPy asks the system for large pages: the first touch of many small ones would take a quarter of the time.
-    """
-    ends = [0, *accumulate(map(prod, shapes))]
-    piece = np.empty(ends[-1] + 8, kind)
-    start = -piece.ctypes.data % 64 // piece.itemsize
-    return [piece[start + i:start + j].reshape(shape) for i, j, shape in zip(ends, ends[1:], shapes, strict=False)]
-
-
-def _time_first(array):
-    return array if array.ndim == 2 else np.moveaxis(array, -2, 0)
-
-
-def _time_second(array):
-    return array if array.ndim == 2 else np.moveaxis(array, 0, -2)
-
-
-def _column(mask, like):
-    """A mask over the leading axes of `like`, ready to broadcast over the rest."""
-    return mask.reshape(mask.shape + (1,) * (like.ndim - mask.ndim))
 
 
 def _first_overflow(states):

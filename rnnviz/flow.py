@@ -99,6 +99,12 @@ class Flow:
         return int((self.scored & self.seen).sum())
 
     @property
+    def entering(self):
+        """The signed number of largest size that a loss sends in, where the top layer is one unit wide."""
+        sent = self.value["space"][-1]
+        return float(sent[np.abs(sent).argmax()])
+
+    @property
     def last_loss(self):
         """The step of the last loss that some pass sees, from 0; the last step if none is seen."""
         heard = np.flatnonzero(self.scored & self.seen)

@@ -5,8 +5,8 @@ from html import escape
 from importlib.resources import files
 
 from .experiment import BY_HAND, CONTROLS, Experiment
-from .formulas import to_html
 from .sentences import Sentence
+from .typeset import to_html
 from .values import shape_text
 
 

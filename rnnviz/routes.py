@@ -184,7 +184,8 @@ def number_of_routes(run, l, t):
 # The lattice.
 
 
-def _lattice(run, l, t):
+def _refuse(run, l, t=0):
+    """Raises ValueError with the sentence of `problem`, or on a cell that is not there."""
     found = problem(run)
     if found:
         raise ValueError(found)
@@ -193,6 +194,11 @@ def _lattice(run, l, t):
         raise ValueError(f"layer {l + 1} is not there; it must be 1 to {len(layers)}")
     if not 0 <= t < T:
         raise ValueError(f"step {t + 1} is not there; it must be 1 to {T}")
+
+
+def _lattice(run, l, t):
+    _refuse(run, l, t)
+    layers = run.network.layers
     times = _times_heard(run.windows, t)
     starts = np.flatnonzero(run.sequence.scored & (times > 0))
     if not any(layer.recurrent for layer in layers[l:]):
@@ -426,12 +432,8 @@ def groups(run, l, spelled=3, most=7):
 
     Raises ValueError as `routes`, and for a layer that is not recurrent.
     """
-    found = problem(run)
-    if found:
-        raise ValueError(found)
+    _refuse(run, l)
     layers, T = run.network.layers, run.sequence.T
-    if not 0 <= l < len(layers):
-        raise ValueError(f"layer {l + 1} is not there; it must be 1 to {len(layers)}")
     if not layers[l].recurrent:
         raise ValueError(f"layer {l + 1} is not recurrent; it has no w_T")
     step = np.arange(T)[::-1]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import networks, problems, scores, seeds, sequences, targets
 
-from rnnviz import bptt
+from rnnviz import bptt, products
 from rnnviz.bptt import backward, forward
 from rnnviz.cells import CELLS, Cell
 from rnnviz.network import Layer, Network, orthogonal
@@ -227,10 +227,10 @@ def test_several_passes_that_reach_the_start_add_up_in_dh_0_too(schedule):
 def test_working_in_small_blocks_gives_the_same_numbers(problem):
     with pytest.MonkeyPatch.context() as patch:
         whole = run(*problem)
-        patch.setattr(bptt, "MULTIPLY_ADDS_PER_CHECK", 5)
-        patch.setattr(bptt, "STEPS_PER_CHECK", 2)
+        patch.setattr(products, "MULTIPLY_ADDS_PER_CHECK", 5)
+        patch.setattr(products, "STEPS_PER_CHECK", 2)
         for numbers in (1, 8):
-            patch.setattr(bptt, "NUMBERS_IN_CACHE", numbers)
+            patch.setattr(products, "NUMBERS_IN_CACHE", numbers)
             same_numbers(run(*problem), whole)
 
 
@@ -781,9 +781,9 @@ def test_no_more_than_two_blocks_of_multiply_adds_are_done_between_two_checkpoin
 
         return one
 
-    step_product = bptt._step_product  # the product of every step is NumPy's own method: only here can it be counted
-    monkeypatch.setattr(bptt, "_step_product", counted_step)
-    monkeypatch.setattr(bptt, "MULTIPLY_ADDS_PER_CHECK", 2_000_000)
+    step_product = bptt.step_product  # the product of every step is NumPy's own method: only here can it be counted
+    monkeypatch.setattr(bptt, "step_product", counted_step)
+    monkeypatch.setattr(products, "MULTIPLY_ADDS_PER_CHECK", 2_000_000)
     for layer in network.layers:
         counted(layer, ("W_S", "W_T"))
     counted(network, ("W_out",))
@@ -801,7 +801,7 @@ def test_no_more_than_two_blocks_of_multiply_adds_are_done_between_two_checkpoin
     # forward and delta (x) h cost every weight once a step, W_T^T delta once a column: if less is counted, some is lost
     back_in_time = sum(layer.W_T.size for layer in network.layers) * (windows.merged().columns() - windows.merged().P)
     assert Counted.done >= 0.99 * (2 * T * network.size + back_in_time)
-    assert max(np.diff(marks)) <= 2 * bptt.MULTIPLY_ADDS_PER_CHECK  # the end of one loop and the start of the next
+    assert max(np.diff(marks)) <= 2 * products.MULTIPLY_ADDS_PER_CHECK  # the end of one loop and the start of the next
 
 
 # What is refused.

@@ -16,7 +16,7 @@ from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, run
 from rnnviz.figures import DARK, LIGHT, THEMES, colour, flow_figure, flow_spec
 from rnnviz.figures.columns import MOST_COLUMNS, columns
-from rnnviz.figures.flow import log_ticks, step_ticks
+from rnnviz.figures.frame import log_ticks, step_ticks
 from rnnviz.flow import CUT, NAN, OK, OVERFLOW, PENDING, UNDERFLOW, ZERO, neurons, read
 from rnnviz.windows import full
 

@@ -21,9 +21,10 @@ from rnnviz.figures import flow_spec
 from rnnviz.files import checksum, from_json, grid_csv, load, open_file, script, take_in, to_json
 from rnnviz.flow import OK, neurons, read, uncut
 from rnnviz.foreign import Found, understand
-from rnnviz.formulas import NOTATIONS, cell
+from rnnviz.formulas import cell
 from rnnviz.handout import Page, web_page
 from rnnviz.network import matrices
+from rnnviz.notations import NOTATIONS
 from rnnviz.own import Table, Weights
 from rnnviz.sentences import flow
 from rnnviz.tables import Read

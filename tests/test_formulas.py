@@ -15,9 +15,13 @@ from strategies import small_experiments
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import CONTROLS, Experiment, run
 from rnnviz.flow import read
-from rnnviz.formulas import (
+from rnnviz.formulas import cell, gradient
+from rnnviz.misprints import MISPRINTS
+from rnnviz.notations import NOTATIONS
+from rnnviz.numbers import percent, significant
+from rnnviz.terms import NAMES, term
+from rnnviz.typeset import (
     LATEX,
-    NOTATIONS,
     Braced,
     Bracket,
     Equation,
@@ -26,14 +30,9 @@ from rnnviz.formulas import (
     Sum,
     Symbol,
     Word,
-    cell,
-    gradient,
     to_html,
     to_latex,
 )
-from rnnviz.misprints import MISPRINTS
-from rnnviz.numbers import percent, significant
-from rnnviz.terms import NAMES, term
 
 QUANTITIES = ("delta", "grad_h")
 MADE = {name: run(EXAMPLES[name]) for name in ("Vanishing", "By hand", "Cut too early", "Identity start")}

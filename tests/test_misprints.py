@@ -7,9 +7,10 @@ import reference
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, run
 from rnnviz.flow import read
-from rnnviz.formulas import NOTATIONS, cell, gradient
+from rnnviz.formulas import cell, gradient
 from rnnviz.misprints import MISPRINTS, PLACES, at, find
 from rnnviz.network import Layer, Network
+from rnnviz.notations import NOTATIONS
 from rnnviz.tasks import Sequence
 from rnnviz.terms import NAMES, term
 from rnnviz.windows import full

@@ -28,11 +28,12 @@ from rnnviz.experiment import CONTROLS, Experiment, problem, run, shapes
 from rnnviz.figures import DARK, LIGHT, THEMES, flow_figure, flow_spec
 from rnnviz.files import to_json
 from rnnviz.flow import read, uncut
-from rnnviz.formulas import cell, to_html
+from rnnviz.formulas import cell
 from rnnviz.links import from_link, to_link
 from rnnviz.network import matrices
 from rnnviz.own import Table, Weights
 from rnnviz.sentences import flow
+from rnnviz.typeset import to_html
 from rnnviz.ui import board
 from rnnviz.ui.shelf import Shelf, shelf
 from rnnviz.ui.state import numbers_of

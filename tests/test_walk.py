@@ -153,7 +153,7 @@ def test_the_board_gets_the_equation_and_shade_of_every_cell():
     got = page["walk"]
     assert (got["waves"], got["last"], got["first"]) == (36, 36, 0)
     np.testing.assert_allclose(got["shade"], reading.log_ratio[w.layer, w.step], rtol=1e-6)
-    from rnnviz.formulas import to_html
+    from rnnviz.typeset import to_html
 
     for n in (1, 17, 36):
         at = int(w.layer[n - 1]), int(w.step[n - 1])

@@ -5,7 +5,8 @@ from html import escape
 
 from ..numbers import THIN, counted, from_log, grouped, number, percent, power, significant
 from .canvas import mix
-from .lattice import HEAD, STILL, areas
+from .frame import STILL
+from .lattice import HEAD, areas
 from .theme import SIZE
 
 MOST_BAR, MOST_PITCH = 26, 44  # px of a bar, and from bar to bar
@@ -181,7 +182,7 @@ def product_lines(b, factors):
     space = most * room - len(head) - 16 - 12 * (most - 1)
     ends = (*factors[:space // 8], *factors[max(space // 8, len(factors) - space // 8):])  # no more than that can be seen
     plain = [("φ′ " if i == 1 else "") + in_product(factor.value) for i, factor in enumerate(ends)]
-    inked = [written(b, factor, words) for factor, words in zip(ends, plain, strict=True)]
+    inked = [in_colour(b, factor, words) for factor, words in zip(ends, plain, strict=True)]
     sizes = [len(words) + 3 for words in plain]
     if len(ends) < len(factors) or sum(sizes) > space:
         keep, used = 0, 30
@@ -208,7 +209,7 @@ def in_product(value):
     return number(value) if not 0 < abs(value) < 0.1 else significant(value)
 
 
-def written(b, factor, words):
+def in_colour(b, factor, words):
     """One factor: weights in the colour of their road, slopes and what the loss sends plain."""
     if factor.kind in ("time", "space"):
         return f"<b style='color:{getattr(b.theme, factor.kind)}'>{words}</b>"

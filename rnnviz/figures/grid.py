@@ -173,14 +173,8 @@ def sent_in(b, words):
     """What enters, in words that begin with these: 1 on the scale of ratios, or the number itself for single units."""
     r = b.reading
     if r.reference > 0:
-        return f"{words} {significant(entering(b)) if r.scalar else '1'}"
+        return f"{words} {significant(r.entering) if r.scalar else '1'}"
     return f"{words} nothing" if r.overflow is None else "no number reaches it"
-
-
-def entering(b):
-    """The signed number that the only loss sends in."""
-    entering = b.reading.value["space"][-1]
-    return float(entering[np.abs(entering).argmax()])
 
 
 def draw_cell(b):

@@ -7,9 +7,8 @@ import numpy as np
 
 from ..numbers import number, significant
 from .canvas import f4, mix
-from .flow import log_ticks, step_ticks
+from .frame import gradient_letters, log_ticks, step_ticks
 from .theme import LEFT, SIZE
-from .truncation import written
 
 HEAD, FOOT = 56, 64  # px: the heading and the names of the dots above the track; its ticks and two lines of words under it
 HEIGHT = HEAD + 96 + FOOT  # px that are enough for all of it
@@ -55,7 +54,7 @@ def draw_sum(b, sum_, top, bottom):
 
 
 def remark(b, sum_):
-    name = written(sum_.name)
+    name = gradient_letters(sum_.name)
     if b.width < WIDE:
         return name
     of = f" by the loss of step {sum_.loss + 1}" + (f", the last of {sum_.losses}" if sum_.losses > 1 else "")

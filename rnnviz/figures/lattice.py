@@ -8,13 +8,12 @@ from ..flow import CUT, NAN, OK, OVERFLOW, ZERO
 from ..numbers import counted, grouped
 from . import colour
 from .canvas import f4, mix
-from .flow import step_ticks
+from .frame import STILL, step_ticks
 from .theme import LEFT
 
 HEAD, BAR_ROW = 94, 40  # px above the top layer; more of it where the colour bar needs a row of its own
 UNDER, AXIS = 48, 20  # px from the lowest layer to the step numbers; from those to the line under them
 BAND = 14  # px of an edge that all routes cross
-STILL = dict(showgrid=False, zeroline=False, ticks="", fixedrange=True, showticklabels=False)
 
 
 def draw_lattice(b):

@@ -12,12 +12,12 @@ from . import colour
 from .bars import LINE, draw_product, draw_terms
 from .canvas import Sheet
 from .columns import columns
-from .flow import annotation, bar, colour_bar
+from .frame import STILL, composed
 from .groups import GROUP, NOTE, draw_groups
 from .immediate import HEIGHT as SUM
 from .immediate import draw_sum
-from .lattice import AXIS, BAR_ROW, HEAD, STILL, UNDER, draw_lattice
-from .theme import FONT, LEFT, SIZE
+from .lattice import AXIS, BAR_ROW, HEAD, UNDER, draw_lattice
+from .theme import LEFT
 
 FORMULA = 92  # px left free on the page for the chosen cell's equation
 ALONE = 380  # px of the sum over steps where it stands alone
@@ -120,7 +120,7 @@ def routes_spec(reading, routes=None, groups=None, sum_=None, *, why="", route=0
         axes |= draw_steps(b, sum_, why)
     if caption:
         b.text(caption, b.height - 9, left=0, colour=b.theme.second)
-    return {"data": b.traces, "layout": layout(b, axes)}
+    return {"data": b.traces, "layout": composed(b, "routes", axes, coloured=routes is not None)}
 
 
 def routes_figure(reading, routes=None, groups=None, sum_=None, **options):
@@ -140,21 +140,3 @@ def draw_steps(b, sum_, why):
         return {}
     return draw_sum(b, sum_, b.sum_top, b.sum_bottom) | {
         "xaxis": dict(range=list(b.columns.span), anchor="y9", **STILL)}
-
-
-def layout(b, axes):
-    theme = b.theme
-    made = dict(
-        width=b.width, height=b.height, autosize=False, margin=dict(l=LEFT, r=b.width - b.right, t=0, b=0, pad=0),
-        paper_bgcolor=theme.page, plot_bgcolor=theme.page, font=dict(family=FONT, size=SIZE, color=theme.ink),
-        showlegend=False, hovermode="closest", dragmode=False, template=None, uirevision="routes",
-        hoverlabel=dict(bgcolor=theme.panel, bordercolor=theme.hairline, font=dict(color=theme.ink, size=SIZE, family=FONT),
-                        align="left"),
-        coloraxis=dict(cmin=-b.W, cmax=b.W, colorscale=colour.scale(theme, b.W), showscale=not b.page,
-                       **({} if b.page else {"colorbar": colour_bar(b)})),
-        shapes=b.shapes, annotations=b.notes, meta=dict(equation_top=b.equation_top, height=b.height), **axes)
-    if b.page:
-        made["meta"] |= dict(texts=b.texts, bar=bar(b) if b.routes is not None else None, rules=b.rules, shapes=[])
-    else:
-        made["annotations"] = [*b.notes, *(annotation(b, text) for text in b.texts)]
-    return made

@@ -11,7 +11,8 @@ from ..flow import CUT, NAN, OK, OVERFLOW, UNDERFLOW, ZERO
 from ..numbers import significant
 from . import colour, grid
 from .canvas import HEAD, TICKS, Canvas, runs
-from .flow import bar, placed, px, step_ticks, svg
+from .flow import placed, px, svg
+from .frame import bar, step_ticks
 from .theme import LEFT
 
 TALLEST, LOWEST = 110, 12  # px of a row

@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 
 from ..figures import THEMES
-from ..formulas import to_html, to_latex
+from ..typeset import to_html, to_latex
 from . import server
 from .furniture import furniture
 from .keys import KEYS

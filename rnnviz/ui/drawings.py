@@ -15,12 +15,13 @@ from ..figures import flow_spec, routes_spec, truncation_spec
 from ..files import grid_csv, routes_csv, script, sum_csv, terms_csv
 from ..flow import Flow, Neurons, neurons, read
 from ..flow import uncut as uncut_left
-from ..formulas import NOTATIONS, cell, gradient
+from ..formulas import cell, gradient
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
 from ..lags import parameters
 from ..links import to_link
 from ..network import split_name
+from ..notations import NOTATIONS
 from ..routes import Groups, Routes, groups, routes
 from ..routes import problem as routes_problem
 from ..sentences import Sentence

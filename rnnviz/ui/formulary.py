@@ -8,8 +8,9 @@ import streamlit as st
 from ..experiment import run
 from ..figures.groups import scripts
 from ..flow import read
-from ..formulas import cell, gradient, to_html
+from ..formulas import cell, gradient
 from ..terms import NAMES, term
+from ..typeset import to_html
 from . import board
 from .drawings import TruncationDrawn
 

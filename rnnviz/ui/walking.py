@@ -8,8 +8,10 @@ import numpy as np
 
 from .. import sentences
 from ..figures import step
-from ..formulas import NOTATIONS, cell, to_html
+from ..formulas import cell
 from ..handout import line
+from ..notations import NOTATIONS
+from ..typeset import to_html
 from .furniture import furniture, texts
 
 CHUNK = 128  # the texts of three times as many positions are sent at once: those around the one on show
