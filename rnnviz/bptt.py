@@ -16,9 +16,11 @@ second to last, (.., T, n).
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from . import scaled
 from .cells import CELLS
 from .products import (
     blocks,
@@ -78,6 +80,9 @@ class Backward:
     Gradients of the total, summed over passes, steps and, where one network meets a batch, over the
     batch: dW_S, dW_T (None if not recurrent), db per layer; dW_out, db_out (None without readout);
     dx (.., T, n_in) and dh_0 per layer (.., n) keep the batch.
+    far: where a cell of a single network without gates is too small or too large for float64 to compute with, per layer delta,
+    grad_h, from_space and from_time as Scaled (T, n); else None. The plain arrays then are those numbers rounded: 0 or infinite
+    where a float64 cannot hold them, and never nan.
     """
 
     delta: tuple
@@ -94,6 +99,7 @@ class Backward:
     dx: np.ndarray
     dW_out: np.ndarray | None
     db_out: np.ndarray | None
+    far: tuple | None = None
 
 
 def forward(network, sequence, checkpoint=nothing):
@@ -197,6 +203,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     sent = slope_out if network.W_out is None else times(slope_out, network.W_out, checkpoint)
     states = [time_first(state) for state in trace.state]
     slopes = _slopes(network.layers, [time_first(z) for z in trace.z], states, checkpoint)
+    far, outer_of, sum_of = None, partial(outer, checkpoint=checkpoint), sum_to
     if per_pass:
         cells, dh_0 = _apart(network, sent, slopes, windows, checkpoint)
         sums = [[delta.sum(axis=1)] for delta, *_ in cells]
@@ -204,16 +211,23 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         fewest = windows.carrying(np.ones(windows.T, bool)).merged()
         cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
         sums = cells
+        if _single_and_pointwise(network, sent) and not _in_the_middle(network, sent, slopes, cells):
+            far, dh_0 = _far(network, slope_out, slopes, fewest, checkpoint)
+            for arrays, plain in zip(far, cells, strict=True):
+                for array, out in zip(arrays, plain, strict=True):
+                    array.plain(out)
+            sums, outer_of, sum_of = far, scaled.outer, scaled.summed
 
     dW_S, dW_T, db = [], [], []
     below = _inputs(network, sequence)
     for layer, state, (delta, *_) in zip(network.layers, states, sums, strict=True):
         h = state[..., :layer.n]
-        dW_S.append(freeze(outer(delta, below, layer.W_S, checkpoint)))
-        dW_T.append(freeze(outer(delta, h[:-1], layer.W_T, checkpoint)) if layer.recurrent else None)
-        db.append(freeze(sum_to(delta, layer.W_S)))
+        dW_S.append(freeze(outer_of(delta, below, layer.W_S)))
+        dW_T.append(freeze(outer_of(delta, h[:-1], layer.W_T)) if layer.recurrent else None)
+        db.append(freeze(sum_of(delta, layer.W_S)))
         below = h[1:]
-    dx = times(sums[0][0], network.layers[0].W_S, checkpoint)
+    W_S = network.layers[0].W_S
+    dx = times(sums[0][0], W_S, checkpoint) if far is None else scaled.times(far[0][0], W_S, checkpoint).plain()
     dW_out = db_out = None
     heard = windows.heard()
     if network.W_out is not None:
@@ -225,8 +239,59 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     return Backward(
         delta, grad_h, from_space, from_time, tuple(freeze(time_second(s)) for s in slopes),
         freeze(windows.reached()), freeze(heard > 0),
-        tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(time_second(dx)), dW_out, db_out,
+        tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(time_second(dx)), dW_out, db_out, far,
     )
+
+
+def _single_and_pointwise(network, sent):
+    """Whether numbers can carry exponents: those of one network over one sequence, whose cells have no gates."""
+    return sent.ndim == 2 and all(CELLS[layer.cell].gates == CELLS[layer.cell].states == 1 for layer in network.layers)
+
+
+SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range
+
+
+def _in_the_middle(network, sent, slopes, cells):
+    """Whether every number of a plain backward pass is so far from the ends of the float range that none was lost on the way.
+
+    Exact zeros are lost numbers only where something small could have become one.
+    """
+    far = False
+    for _, grad_h, _, _ in cells:
+        size = np.abs(grad_h)
+        low = size.min()
+        if low < SMALL:
+            low = size.min(where=size > 0, initial=1.0)
+            far = True
+        if not (low >= SMALL and size.max() <= LARGE):
+            return False
+    least = [slope.min() for slope in slopes]
+    if min(least) < 2.0**-200:
+        least = [slope.min(where=slope > 0, initial=1.0) for slope in slopes]
+        far = True
+    if min(least) < 2.0**-200:
+        return False
+    if not far:
+        return True
+    weights = [W for layer in network.layers for W in (layer.W_S, layer.W_T) if W is not None]
+    return all(size.min(where=size > 0, initial=1.0) >= limit
+               for size, limit in ((np.abs(sent), SMALL), *((np.abs(W), 2.0**-200) for W in weights)))
+
+
+def _far(network, slope_out, slopes, windows, checkpoint):
+    """As _one_pass or _all_passes, on numbers that carry exponents: cells Scaled, and dC/dh_0 per layer as float64."""
+    sent = scaled.scaled(slope_out.copy())
+    if network.W_out is not None:
+        sent = scaled.times(sent, network.W_out, checkpoint)
+    if windows.P > 1:
+        sums, entries = scaled.all_passes(network, sent, slopes, windows, checkpoint)
+        return tuple(map(tuple, sums)), [entry.plain() for entry in entries]
+    (first,), (since,), (last,) = windows.first, windows.since, windows.last
+    sent.mantissa[:since] = 0.0
+    inside = slice(first, last + 1)
+    made, entries = scaled.one_pass(network, sent[inside], [slope[inside] for slope in slopes], checkpoint=checkpoint)
+    cells = tuple(tuple(scaled.padded(array, first, windows.T) for array in of_layer) for of_layer in made)
+    return cells, [entry.plain() if first == 0 else np.zeros(entry.mantissa.shape) for entry in entries]
 
 
 def _one_pass(network, sent, slopes, windows, checkpoint):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from .experiment import BY_HAND, CONTROLS, NAMES_BY_HAND, TABLE, hand_weights, rows_to_read
+from .experiment import BY_HAND, CONTROLS, NAMES_BY_HAND, TABLE, THIS, hand_weights, rows_to_read
+from .landscape import SURFACES
 from .links import parse
 from .own import Weights
 from .values import shown
@@ -33,6 +34,11 @@ class Dial:
 def dials(experiment):
     """The Dials of an experiment, the most telling first."""
     e = experiment
+    if e.view == "wall" and e.surface != THIS:
+        own = SURFACES[e.surface]
+        return tuple(replace(_field(e, name, high), value=getattr(e, name) or value)
+                     for name, high, value in (("clip", 2.0, own.clip), ("learning_rate", 2.0, own.rate),
+                                               ("descents", 500, own.steps)))
     made = _by_hand(e) if e.init == BY_HAND else [_field(e, "g"), _field(e, "input_scale"), _field(e, "bias")]
     most = rows_to_read(e) if e.task == TABLE else SHORT
     made.append(_field(e, "T", max(e.T, min(SHORT, most))))

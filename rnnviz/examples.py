@@ -4,8 +4,9 @@ from dataclasses import replace
 from importlib.resources import files
 from types import MappingProxyType
 
-from .experiment import BY_HAND, Experiment
+from .experiment import BY_HAND, CONTROLS, THIS, Experiment
 from .files import from_json
+from .own import Weights
 
 
 def from_script(name):
@@ -27,8 +28,21 @@ EXAMPLES = MappingProxyType({
 })
 
 
+HOCHREITER = Experiment(cell="sigmoid", depth=1, width=1, init=BY_HAND, hand="1 3.6 -1.8", T=20, readout="none", task="impulse")
+WIDE = Experiment(depth=1, width=128, init="Gaussian", input_scale=0.0, g=1.0, T=60)
+LINEAR = Experiment(cell="linear", depth=1, g=1.0)
+SHEAR = Experiment(cell="linear", depth=1, width=2, T=80, weights=Weights({"W_T1": [[0.9, 4.0], [0.0, 0.9]]}))
+
 SCENES = MappingProxyType({
     "flow": EXAMPLES,
+    "rate": MappingProxyType({
+        "Vanishing": EXAMPLES["Vanishing"],
+        "Exploding": EXAMPLES["Exploding"],
+        "First grows, then fades": SHEAR,
+        "Hochreiter's factor": HOCHREITER,
+        "Orthogonal, linear": LINEAR,
+        "Identity start": EXAMPLES["Identity start"],
+    }),
     "truncation": MappingProxyType({
         "Cut too early": EXAMPLES["Cut too early"],
         "Wrong sign": replace(from_script("balancing"), weight="W_S1"),
@@ -46,13 +60,42 @@ SCENES = MappingProxyType({
                                     task="noise", seed=8, T=30, layer=1, step=1),
         "Any width": EXAMPLES["Vanishing"],
     }),
+    "wall": MappingProxyType({
+        "Pascanu's wall": Experiment(),
+        "Doya's folds": Experiment(start="5 -2.5"),
+        "A latch": Experiment(surface="latch"),
+        "Roelants' RProp": Experiment(surface="counting"),
+        "Roelants' gradient": Experiment(surface="counting", start="1 2", descents=1),
+        "Your network": Experiment(surface=THIS),
+    }),
+    "map": MappingProxyType({
+        "Vanishing": EXAMPLES["Vanishing"],
+        "Critical gain": WIDE,
+        "With input": replace(WIDE, task="noise", input_scale=1.0),
+        "ReLU": replace(WIDE, cell="relu", input_scale=1.0),
+        "Orthogonal, linear": LINEAR,
+    }),
 })
+ON_WALL = tuple(name for name, control in CONTROLS.items() if control["group"] == "Wall")
 
 
-RECIPES = MappingProxyType({view: MappingProxyType({example.recipe: name for name, example in examples.items()})
-                            for view, examples in SCENES.items()})
+def mark(experiment, view):
+    """What tells the examples of a view apart: the run, and of a wall which surface and descents."""
+    wall = tuple(getattr(experiment, name) for name in ON_WALL if name != "shade") if view == "wall" else ()
+    return (experiment.recipe if view != "wall" else None, *wall)
+
+
+MARKS = MappingProxyType({view: MappingProxyType({mark(example, view): name for name, example in examples.items()})
+                          for view, examples in SCENES.items()})
 
 
 def example_of(experiment, view="flow"):
     """The name of the example of a view that this experiment is, however it is read, or None."""
-    return RECIPES[view].get(experiment.recipe)
+    return MARKS[view].get(mark(experiment, view))
+
+
+def opened(example, view, now):
+    """The experiment that an example of a view stands for, where `now` is on show: a wall keeps the network of now."""
+    if view == "wall":
+        return replace(now, view=view, **{name: getattr(example, name) for name in ON_WALL})
+    return replace(example, view=view)

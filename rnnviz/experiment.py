@@ -14,6 +14,8 @@ import numpy as np
 
 from .bptt import Backward, Forward, backward, forward, nothing
 from .cells import CELLS
+from .floats import FLOATS
+from .landscape import METHODS, SURFACES
 from .network import INITS, Network, draw
 from .own import MAX_DEPTH, MAX_SIDE, Table, Weights
 from .tasks import AIMS, LOSSES, SCALINGS, TASKS, Sequence, sequence, table_sequence, target_problem
@@ -23,7 +25,8 @@ from .windows import Windows, full, truncated
 BUDGET = 300_000_000  # multiply-adds: see cost
 MAX_WIDTH, MAX_T = MAX_SIDE, 10_000
 BY_HAND, TABLE = "by hand", "table"
-VIEWS = ("flow", "truncation", "routes")
+VIEWS = ("flow", "rate", "truncation", "routes", "wall", "map")
+THIS = "this network"  # the surface of the network on the controls
 
 
 def whole(default, low, high, label, help="", group="", picture=True):
@@ -31,9 +34,9 @@ def whole(default, low, high, label, help="", group="", picture=True):
         kind="whole", low=low, high=high, label=label, help=help, group=group, picture=picture))
 
 
-def real(default, low, high, step, label, help="", group=""):
+def real(default, low, high, step, label, help="", group="", picture=True):
     return field(default=default, metadata=dict(
-        kind="real", low=low, high=high, step=step, label=label, help=help, group=group, picture=True))
+        kind="real", low=low, high=high, step=step, label=label, help=help, group=group, picture=picture))
 
 
 def choice(default, choices, label, help="", group="", picture=True):
@@ -42,7 +45,7 @@ def choice(default, choices, label, help="", group="", picture=True):
 
 
 NAMES_BY_HAND = tuple(f"{name}{l}" for l in range(1, MAX_DEPTH + 1) for name in ("w_T", "w_S", "b"))  # one weight each
-DIALS = ("g", "input_scale", "bias", "T", "tau_max", "tau_b", *NAMES_BY_HAND)
+DIALS = ("g", "input_scale", "bias", "T", "tau_max", "tau_b", "clip", "learning_rate", "descents", *NAMES_BY_HAND)
 
 
 def switch(default, label, help="", group="", picture=True):
@@ -106,6 +109,8 @@ class Experiment:
                        "A pass starts every τ_b steps, and at the last; T or more is one pass at the end.", "Truncation")
     quantity: str = choice("delta", ("delta", "grad_h"), "δ means", "∂C/∂z, or ∂C/∂h: they differ by φ′(z).", "Reading",
                            picture=False)
+    precision: str = choice("float64", FLOATS, "Float", "The format that training would use: what it would lose is marked.",
+                            "Reading", picture=False)
     notation: str = choice("house", ("house", "derivation", "space/time", "U, V, W"), "Notation",
                            "This program's letters, or those of one of three texts.", "Reading", picture=False)
     layer: int = whole(0, 0, MAX_DEPTH, "Outlined layer", "0 lets the page choose.", "Reading", picture=False)
@@ -125,13 +130,30 @@ class Experiment:
                          "that an earlier pass has carried.", "Reading", picture=False)
     route: int = whole(0, 0, 6, "Route", "Which of the listed routes is drawn as arrows; 0 is the largest.", "Reading",
                        picture=False)
+    surface: str = choice("one unit", (*SURFACES, THIS), "Surface", "Whose loss is shown over two weights.", "Wall",
+                          picture=False)
+    shade: str = choice("loss", ("loss", "gradient"), "Shade", "What is shaded: the loss, or the size of its gradient.", "Wall",
+                        picture=False)
+    start: str = words("", 60, "Start", 'Where both descents begin: two numbers such as "4.9 -2.2", or a click on the surface. '
+                                        "Empty: the surface's own.", "Wall", picture=False)
+    learning_rate: float = real(0.0, 0.0, 100.0, 0.05, "Learning rate", "0: the surface's own.", "Wall", picture=False)
+    method: str = choice("", ("", *METHODS), "Second way", "What the second descent does: clip its gradient by norm or by "
+                         "value, or go by signs alone. Empty: the surface's own.", "Wall", picture=False)
+    clip: float = real(0.0, 0.0, 1000.0, 0.05, "Clip at", "The limit of a clipped gradient; 0: the surface's own.", "Wall",
+                       picture=False)
+    descents: int = whole(0, 0, 1000, "Steps down", "0: the surface's own.", "Wall", picture=False)
+    axis_x: str = words("", 16, "Weight across", 'Of this network: a name and its place, such as "W_T1 1 1". Empty: the first.',
+                        "Wall", picture=False)
+    axis_y: str = words("", 16, "Weight up", 'Such as "b1 1". Empty: a bias of the same layer.', "Wall", picture=False)
+    span: float = real(1.0, 0.01, 20.0, 0.1, "Span", "How far the frame goes on each side of the two weights as they are.",
+                       "Wall", picture=False)
     walk: str = choice("", ("", "by step", "by layer", "by diagonal"), "Step through",
                        "The order in which the backward pass is shown cell by cell; empty: all at once.", "Stage",
                        picture=False)
     visit: int = whole(0, 0, 10_000, "Cells stepped through", "How far the walk has come.", "Stage", picture=False)
     lecture: str = choice("", ("", "1", "dark"), "Lecture mode", "1: light, for a lit room; dark: for a darkened one.", "Stage",
                           picture=False)
-    dial: str = words("", 12, "Dial", "The number that lecture mode turns; empty: the first there is.", "Stage", picture=False)
+    dial: str = words("", 13, "Dial", "The number that lecture mode turns; empty: the first there is.", "Stage", picture=False)
     held: str = words("", 6000, "Held curve", "The link of the picture whose curve stays, after a question mark.", "Stage",
                       picture=False)
     weights: Weights = own(Weights(), "Weights", "Matrices, edited or read from a file, in place of drawn ones.")
@@ -441,6 +463,28 @@ def parse_weight(text):
     return text
 
 
+def parse_start(text):
+    """"4.9 -2.2" to (4.9, -2.2). Raises ValueError on anything else."""
+    found = [word for word in text.split() if re.fullmatch(r"[-+0-9.eE]{1,24}", word)]
+    try:
+        x, y = (float(word) for word in (found if len(found) == len(text.split()) else ()))
+    except ValueError:
+        x = y = np.inf
+    if not max(abs(x), abs(y)) <= 1e6:
+        raise ValueError(f'"{text[:40]}" must be two numbers from -1e6 to 1e6')
+    return x, y
+
+
+def parse_axis(text):
+    """"W_T1 1 2" to ("W_T1", (0, 1)), rows and columns counted from 1 in the text. Raises ValueError on anything else."""
+    place = "[1-9][0-9]{0,2}"
+    if not re.fullmatch(rf"((W_S|W_T)([1-9]|1[0-2])|W_out) {place} {place}|(b([1-9]|1[0-2])|b_out) {place}", text):
+        raise ValueError(f'"{text[:40]}" must be a matrix, a row and a column such as W_T1 1 2, or a bias and a unit such as '
+                         "b1 1")
+    name, *places = text.split()
+    return name, tuple(int(place) - 1 for place in places)
+
+
 def parse_held(text):
     """The link behind a question mark. Raises ValueError on anything else."""
     if text[0] != "?":
@@ -476,7 +520,9 @@ def value_problem(name, value):
         parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
                   "columns": lambda: parse_ranges(value, MAX_WIDTH, "a column"),
                   "hand": lambda: parse_hand(value), "dial": lambda: value and parse_dial(value),
-                  "held": lambda: value and parse_held(value), "weight": lambda: value and parse_weight(value)}.get(name)
+                  "held": lambda: value and parse_held(value), "weight": lambda: value and parse_weight(value),
+                  "start": lambda: value and parse_start(value), "axis_x": lambda: value and parse_axis(value),
+                  "axis_y": lambda: value and parse_axis(value)}.get(name)
         try:
             if parser:
                 parser()

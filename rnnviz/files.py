@@ -207,12 +207,12 @@ STATES = {CUT: "cut", ZERO: "zero", UNDERFLOW: "underflow", OVERFLOW: "overflow"
 
 
 def grid_csv(flow):
-    """The delta grid as a table, one row a cell: layer and step from 1, the size of delta, its ratio to what the loss sends
-    in as log10, both messages, mean slope, and the state of a cell that holds no number."""
-    L, T = flow.size.shape
-    l, t = (index.ravel() for index in np.indices((L, T)))
-    columns = {"layer": l + 1, "step": t + 1, flow.quantity: flow.size.ravel(), "log10 ratio": flow.log_ratio.ravel(),
-               "from space": flow.space.ravel(), "from time": flow.time.ravel(), "mean slope": flow.openness.ravel(),
+    """The delta grid as a table, one row a cell: layer and step from 1, log10 of the size of delta, of its ratio to what the
+    loss sends in, and of both messages, mean slope, and the state of a cell that is marked."""
+    l, t = (index.ravel() for index in np.indices((flow.L, flow.T)))
+    columns = {"layer": l + 1, "step": t + 1, f"log10 {flow.quantity}": flow.log_size.ravel(),
+               "log10 ratio": flow.log_ratio.ravel(), "log10 from space": flow.log_space.ravel(),
+               "log10 from time": flow.log_time.ravel(), "mean slope": flow.openness.ravel(),
                "state": [STATES.get(int(state), "") for state in flow.state.ravel()]}
     return tables.write_table(columns)
 
@@ -260,9 +260,48 @@ def sum_csv(sum_):
     return tables.write_table(columns | {f"term of d{sum_.name}": sum_.term, "counted as a total derivative": sum_.counts})
 
 
+def rate_csv(rate):
+    """The singular values of a jacobians.Rate as a table, one row a lag: log10 of those of the layer's product and of the
+    stack's, largest first, empty where a product is not shown at that lag; beside them the eigenvalues of W_T, one a row."""
+    spectra = {f"layer {rate.layer + 1}": rate.own} | ({"stack": rate.stack} if rate.stack is not rate.own else {})
+    spectra = {name: spectrum for name, spectrum in spectra.items() if spectrum is not None}
+    lags = sorted({lag for spectrum in spectra.values() for lag in spectrum.lags.tolist()})
+    rows = max(len(lags), 0 if rate.eigenvalues is None else len(rate.eigenvalues))
+    columns = {"lag": lags}
+    for name, spectrum in spectra.items():
+        at = dict(zip(spectrum.lags.tolist(), spectrum.log10, strict=True))
+        for i in range(spectrum.log10.shape[1]):
+            columns[f"log10 sigma {i + 1} of {name}"] = [at[lag][i] if lag in at else None for lag in lags]
+    if rate.eigenvalues is not None:
+        columns |= {"eigenvalue, real": rate.eigenvalues.real.tolist(), "eigenvalue, imaginary": rate.eigenvalues.imag.tolist()}
+    return tables.write_table({name: [*values, *[None] * (rows - len(values))] for name, values in columns.items()})
+
+
+def wall_csv(wall):
+    """Both descents of a landscape.Wall as a table, one row a step: the two weights, loss and size of the gradient of each."""
+    x, y = wall.surface.landscape.names
+    rows = 1 + max(wall.plain.steps, wall.other.steps)
+    columns = {"step": list(range(rows))}
+    for name, path in (("plain", wall.plain), ("RProp" if wall.method == "RProp" else "clipped", wall.other)):
+        made = {f"{name} {x}": path.points[:, 0], f"{name} {y}": path.points[:, 1], f"{name} loss": path.loss,
+                f"{name} gradient": path.norm}
+        columns |= {title: [*values.tolist(), *[None] * (rows - len(values))] for title, values in made.items()}
+    return tables.write_table(columns)
+
+
+def map_csv(gainmap):
+    """A GainMap as a table, one row a scale and lag: mean and standard deviation of log10 of what is left, how many draws
+    count, how many hold an exact 0, and what theory predicts."""
+    m = gainmap
+    k, g = (index.ravel() for index in np.indices(m.mean.shape))
+    columns = {"recurrent scale": m.gains[g], "lag": m.lags[k], "mean log10": m.mean.ravel(), "deviation": m.spread.ravel(),
+               "draws": m.counted.ravel(), "dead": m.dead.ravel()}
+    return tables.write_table(columns | ({} if m.predicted is None else {"predicted log10": m.predicted.ravel()}))
+
+
 PICTURES = {  # what a program imports for each kind of picture, and how it makes it
     "flow": ("", """run = rnnviz.run(experiment)
-flow = rnnviz.read(run, experiment.quantity)
+flow = rnnviz.read(run, experiment.quantity, precision=experiment.precision)
 sentence = rnnviz.flow_sentence(flow, rnnviz.uncut(run, flow)).text
 {check}rnnviz.flow_figure(flow, {options}).show()
 """),
@@ -283,14 +322,27 @@ total = None if why else read_sum(run, {parameter!r})
 sentence = rnnviz.sum_sentence(total, no_routes(run) or why).text
 {check}rnnviz.routes_figure(rnnviz.read(run), None, None, total, why=why, {options}).show()
 """),
+    "rate": ("", """rate = rnnviz.rates(rnnviz.run(experiment), {layer})
+sentence = rnnviz.rate_sentence(rate).text
+{check}rnnviz.rate_figure(rate, {options}).show()
+"""),
+    "wall": ("", """wall = rnnviz.wall_of(experiment)
+sentence = rnnviz.wall_sentence(wall).text
+{check}rnnviz.wall_figure(wall, shade=experiment.shade, {options}).show()
+"""),
+    "map": ("", """gainmap = rnnviz.sweep(experiment)
+sentence = rnnviz.map_sentence(gainmap).text
+{check}rnnviz.map_figure(gainmap, {options}).show()
+"""),
 }
 
 
-def script(experiment, sentence, title="rnnviz", file="rnnviz", *, kind="flow", cell=None, parameter=None):
+def script(experiment, sentence, title="rnnviz", file="rnnviz", *, kind="flow", cell=None, parameter=None, layer=None):
     """A Python program that rebuilds the experiment's picture with the public functions, and checks its sentence.
 
     What is too large for a link it reads from the experiment's JSON file, `file`.json, which is to lie beside it. kind: of the
-    picture, in PICTURES; cell: the one that routes lead to, from 0; parameter: the one whose gradient is summed.
+    picture, in PICTURES; cell: the one that routes lead to, from 0; parameter: the one whose gradient is summed;
+    layer: the one whose product of Jacobians is shown, from 0.
     """
     e = experiment
     if too_large(e):
@@ -303,7 +355,8 @@ def script(experiment, sentence, title="rnnviz", file="rnnviz", *, kind="flow", 
         options += [f"opened=rnnviz.neurons(run, flow, {e.open - 1})"] if e.open else []
     check = f"print(sentence)\nassert sentence == (\n    {sentence!r})\n"
     imports, made = PICTURES[kind]
-    made = made.format(check=check, options=", ".join(options), parameter=parameter, cell=", ".join(map(str, cell or ())))
+    made = made.format(check=check, options=", ".join(options), parameter=parameter, layer=layer,
+                       cell=", ".join(map(str, cell or ())))
     return f'''"""{title}: this rebuilds a picture of rnnviz. It needs rnnviz, and Plotly to show it."""
 
 import rnnviz

@@ -3,19 +3,20 @@
 Every array here is (L, T), layer 1 first, one column a step. Sizes are Euclidean norms over a layer's units.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .bptt import backward, nothing
 from .cells import CELLS
+from .floats import FLOATS
+from .scaled import Scaled
 from .values import freeze
 from .windows import full
 
 OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
 QUANTITIES = ("delta", "grad_h", "space", "time", "slope")
 SHORT = 6  # numbers of a vector that a formula shows
-SMALLEST = np.finfo(np.float64).tiny  # below this a float64 loses digits
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,16 @@ class Fit:
 class Flow:
     """The reading of a run that Flow draws.
 
-    size: of the chosen delta (dC/dz, or dC/dh) at every cell; log_ratio: log10 of size over `reference`,
-    -inf where the size is 0; space, time: sizes of the two messages; cosine: of the angle between them
-    (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW, OVERFLOW, NAN, or PENDING
+    log_size: log10 of the size of the chosen delta (dC/dz, or dC/dh) at every cell, right far outside the float range, -inf for
+    0; log_ratio: the same over `reference`; log_space, log_time: log10 of the sizes of the two messages; cosine: of the angle
+    between them (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW or OVERFLOW in the float
+    `precision` that training would use (all of a cell becomes 0, or some of it infinite), NAN, or PENDING
     where the forward pass overflowed and nothing was sent back (overflow: its first layer and step, from 0).
-    reference: the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||.
+    log_reference: log10 of the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||, the reference.
     shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
     unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"]. vectors: the same names, per layer
-    (T, n) for layers of 2 to 6 units, else None.
+    (T, n) for layers of 2 to 6 units, else None. far: where float64 cannot hold all numbers, of these names but the last per
+    layer of up to 6 units the same as Scaled (T, n); else None.
     ceiling: max phi' * ||W_T||_2 of the top layer, None where it bounds nothing. passes (T,): how many reach
     a step; onward (T,): how many reach it and the next.
     recurrent, widths: per layer; readout: whether y = W_out h + b_out; weights: (w_S, w_T) per layer where every layer
@@ -62,15 +65,15 @@ class Flow:
     """
 
     quantity: str
-    size: np.ndarray
+    log_size: np.ndarray
     log_ratio: np.ndarray
-    space: np.ndarray
-    time: np.ndarray
+    log_space: np.ndarray
+    log_time: np.ndarray
     cosine: np.ndarray
     openness: np.ndarray
     shut: np.ndarray
     state: np.ndarray
-    reference: float
+    log_reference: float
     scored: np.ndarray
     seen: np.ndarray
     value: dict
@@ -86,7 +89,41 @@ class Flow:
     weights: tuple | None
     tau_max: int | None
     loss: float
+    precision: str = "float64"
     overflow: tuple | None = None
+    far: dict | None = None
+
+    @property
+    def curve(self):
+        """(L, T) log_ratio where there is a number to draw, nan at all other cells."""
+        return np.where(self.reached & np.isfinite(self.log_ratio), self.log_ratio, np.nan)
+
+    @property
+    def size(self):
+        """(L, T) sizes as float64: 0 or infinite where it cannot hold them."""
+        with np.errstate(over="ignore", under="ignore"):
+            return 10.0**self.log_size
+
+    @property
+    def sends(self):
+        """Whether some loss sends anything back."""
+        return self.log_reference > -np.inf
+
+    @property
+    def reference(self):
+        """The reference as float64: 0 or infinite where it cannot hold it."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.float64(10.0) ** self.log_reference)
+
+    def numbers(self, name, l, t):
+        """[(value, exponent)] of a named vector of up to six units: value * 2^exponent each; None for wider layers."""
+        plain = self.value[name][l, t:t + 1] if self.widths[l] == 1 else self.vectors[name][l]
+        if plain is None:
+            return None
+        if self.far is not None and name in self.far:
+            rows = self.far[name][l]
+            return list(zip(rows.mantissa[t].tolist(), rows.exponent[t].tolist(), strict=True))
+        return [(number, 0) for number in (plain if self.widths[l] == 1 else plain[t]).tolist()]
 
     @property
     def scalar(self):
@@ -112,11 +149,11 @@ class Flow:
 
     @property
     def L(self):
-        return self.size.shape[0]
+        return self.log_size.shape[0]
 
     @property
     def T(self):
-        return self.size.shape[1]
+        return self.log_size.shape[1]
 
     @property
     def reached(self):
@@ -124,11 +161,11 @@ class Flow:
 
     def share(self, l, t):
         """(above, future): parts of ||from space|| + ||from time|| at a cell, each None where both are 0."""
-        space, time = self.space[l, t], self.time[l, t]
-        peak = max(space, time)
-        if not peak > 0 or not np.isfinite(peak):
+        space, time = self.log_space[l, t], self.log_time[l, t]
+        if not np.isfinite(max(space, time)):
             return None, None
-        part = (space / peak) / (space / peak + time / peak)
+        with np.errstate(over="ignore"):
+            part = float(1.0 / (1.0 + 10.0 ** (time - space)))
         return part, 1.0 - part
 
     def ratio(self, l, t):
@@ -147,7 +184,7 @@ class Flow:
     def _fit(self, l):
         steps, loss = np.arange(self.T), self.last_loss
         last = loss - (loss + 1) // 6
-        good = (self.state[l] == OK) & (steps <= last)
+        good = np.isfinite(self.curve[l]) & (steps <= last)
         if good.sum() < 3:
             return None
         t, y = steps[good].astype(float), self.log_ratio[l, good]
@@ -187,8 +224,27 @@ def cosines(a, b, size_a, size_b):
     return np.clip(result, -1.0, 1.0)
 
 
-def read(run, quantity="delta", checkpoint=nothing):
-    """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh. checkpoint() as in `forward`."""
+def log_norms(rows, checkpoint=nothing):
+    """(T,) log10 of the Euclidean norms of rows (T, n), plain or Scaled; -inf where all are 0."""
+    if isinstance(rows, Scaled):
+        return rows.log10_norms()
+    with np.errstate(divide="ignore"):
+        return np.log10(norms(rows))
+
+
+def log_peaks(rows):
+    """(T,) log10 of the largest sizes in rows (T, n), plain or Scaled; -inf where all are 0."""
+    if isinstance(rows, Scaled):
+        return rows.log2().max(axis=1) * np.log10(2.0)
+    with np.errstate(divide="ignore"):
+        return np.log10(np.abs(rows).max(axis=1))
+
+
+def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
+    """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh.
+
+    precision: a name in FLOATS, the format whose losses are marked. checkpoint() as in `forward`.
+    """
     network, windows, scored = run.network, run.windows, run.sequence.scored
     top = network.layers[-1]
     scalar = all(n == 1 for n in network.widths)
@@ -199,38 +255,42 @@ def read(run, quantity="delta", checkpoint=nothing):
         readout=network.W_out is not None, loss=float(run.forward.C),
         weights=tuple((float(layer.W_S[0, 0]), float(layer.W_T[0, 0]) if layer.recurrent else 0.0)
                       for layer in network.layers) if scalar else None,
-        tau_max=windows.tau_max,
+        tau_max=windows.tau_max, precision=precision,
     )
     if run.backward is None:
         return _stopped(run, quantity, described)
     backward = run.backward
-    chosen = getattr(backward, quantity)
-    size = _rows(norms, chosen)
-    space, time = _rows(norms, backward.from_space), _rows(norms, backward.from_time)
-    cosine = np.stack([
-        cosines(s, t, a, b) for s, t, a, b in
-        zip(backward.from_space, backward.from_time, space, time, strict=True)
-    ])
-    reference = float(space[-1].max())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_ratio = np.log10(size) - np.log10(reference)
-    if reference == 0:
-        log_ratio = np.full_like(size, -np.inf)
+    plain = {"delta": backward.delta, "grad_h": backward.grad_h, "space": backward.from_space, "time": backward.from_time}
+    cells = plain if backward.far is None else dict(zip(plain, zip(*backward.far, strict=True), strict=True))
+    log_size, log_space, log_time = (_rows(log_norms, cells[name]) for name in (quantity, "space", "time"))
+    log_reference = float(log_space[-1].max())
+    with np.errstate(invalid="ignore"):
+        log_ratio = log_size - log_reference if log_reference > -np.inf else np.full_like(log_size, -np.inf)
     one_loss = int((scored & described["seen"]).sum()) == 1
     bounded = top.recurrent and described["max_slope"] is not None and one_loss
-    single = 1 in network.widths
-    none = freeze(np.full(size.shape, np.nan))
-    arrays = {"delta": backward.delta, "grad_h": backward.grad_h, "space": backward.from_space, "time": backward.from_time,
-              "slope": backward.slopes}
-    value = {name: _rows(_only_unit, of_layers) if single else none for name, of_layers in arrays.items()}
+    none = freeze(np.full(log_size.shape, np.nan))
+    arrays = {**plain, "slope": backward.slopes}
+    far = None
+    if backward.far is not None:
+        far = {name: tuple(rows if rows.mantissa.shape[1] <= SHORT else None for rows in cells[name]) for name in cells}
     return Flow(
-        quantity, freeze(size), freeze(log_ratio), freeze(space), freeze(time), freeze(cosine),
+        quantity, freeze(log_size), freeze(log_ratio), freeze(log_space), freeze(log_time),
+        freeze(_cosines(cells["space"], cells["time"])),
         freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
         freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
-        freeze(_state(run, size, chosen, checkpoint)), reference, value=value,
+        freeze(_state(log_size, _rows(log_peaks, cells[quantity]), backward.reached, FLOATS[precision])),
+        log_reference,
+        value={name: _rows(_only_unit, of_layers) if 1 in network.widths else none for name, of_layers in arrays.items()},
         vectors={name: tuple(map(_short, of_layers)) for name, of_layers in arrays.items()},
-        ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, **described,
+        ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, far=far, **described,
     )
+
+
+def _cosines(space, time):
+    """(L, T) cosines of the angles between two messages of every layer, plain or Scaled."""
+    if isinstance(space[0], Scaled):
+        space, time = ([rows.normalised()[0] for rows in of_layers] for of_layers in (space, time))
+    return np.stack([cosines(s, t, norms(s), norms(t)) for s, t in zip(space, time, strict=True)])
 
 
 def _stopped(run, quantity, described):
@@ -266,13 +326,14 @@ def _only_unit(rows):
 def uncut(run, reading, checkpoint=nothing):
     """log10 of what would reach layer 1, step 1 without truncation, over the reading's reference.
 
-    None where nothing is truncated, where no loss is seen, or where float64 cannot hold it.
+    None where nothing is truncated, where no loss is seen, or where it is 0.
     """
-    if reading.tau_max is None or run.backward is None or not reading.reference > 0:
+    if reading.tau_max is None or run.backward is None or not reading.sends:
         return None
-    whole = backward(run.network, run.sequence, run.forward, full(reading.T), checkpoint=checkpoint)
-    size = norms(getattr(whole, reading.quantity)[0][:1])[0]
-    return float(np.log10(size) - np.log10(reading.reference)) if SMALLEST <= size < np.inf else None
+    whole = replace(run, windows=full(reading.T))
+    whole = replace(whole, backward=backward(run.network, run.sequence, run.forward, whole.windows, checkpoint=checkpoint))
+    left = read(whole, reading.quantity).log_size[0, 0]
+    return float(left - reading.log_reference) if np.isfinite(left) else None
 
 
 def spectral_norm(W):
@@ -289,141 +350,44 @@ def _rows(function, arrays):
     return np.stack([function(a) for a in arrays])
 
 
-def _state(run, size, chosen, checkpoint):
-    """(L, T): what each cell is, when it is not simply a number."""
-    state = np.full(size.shape, OK, dtype=np.int8)
-    state[np.isinf(size)] = OVERFLOW
-    state[np.isnan(size)] = NAN
-    reached = run.backward.reached
-    small = (size < SMALLEST) & reached
-    if small.any():
-        steps = np.flatnonzero(reached)
-        arrive = _can_arrive(run, chosen, steps[steps >= np.argmax(small.any(axis=0))], checkpoint)
-        state[small] = np.where(arrive[small], UNDERFLOW, ZERO)
+def _state(log_size, log_peak, reached, limits):
+    """(L, T): what each cell is, when it is not simply a number of the Float that has these limits."""
+    state = np.full(log_size.shape, OK, dtype=np.int8)
+    state[log_peak < limits.least] = UNDERFLOW
+    state[log_size == -np.inf] = ZERO
+    state[log_peak >= limits.largest] = OVERFLOW
+    state[np.isnan(log_size)] = NAN
     state[:, ~reached] = CUT
     return state
 
 
-def _can_arrive(run, chosen, steps, checkpoint):
-    """(L, T) bool: whether some path of factors that are not exactly 0 leads from a loss to the cell.
-
-    steps: the ones that are asked for and all later ones that a pass reaches, ascending; False at all others.
-    The backward pass on names: a unit holds the earliest pass whose losses arrive there, P if none do; the earliest
-    suffices, because it reaches furthest back. Where one arrives and the size is 0, float64 ran out; where none does,
-    the zero is exact. A sum that cancels exactly counts as exact: its terms are not small.
-    """
-    layers, backward_pass, windows = run.network.layers, run.backward, run.windows
-    T, none = run.sequence.T, windows.P
-    first = np.append(windows.first, T)  # no pass reaches no step
-    carrier = np.searchsorted(windows.last, np.arange(T))
-    arrive = np.zeros((len(layers), T), dtype=bool)
-    grad_h = np.where(backward_pass.from_space[-1] != 0, carrier[:, None], none)[steps]
-    for l in range(len(layers) - 1, -1, -1):
-        shut, cancelled = backward_pass.slopes[l][steps] == 0, _cancelled(run, l)[steps]
-        if layers[l].recurrent:
-            grad_h = _through_time(layers[l].W_T, grad_h, shut | cancelled, steps, first, checkpoint)
-        grad_h = np.where(cancelled, none, grad_h)
-        delta = np.where(shut, none, grad_h)
-        arrive[l, steps] = (delta if chosen is backward_pass.delta else grad_h).min(axis=1) < none
-        grad_h = _through_space(layers[l].W_S, delta, none, checkpoint)
-    return arrive
-
-
-def _through_time(W_T, entering, closed, steps, first, checkpoint):
-    """(steps, n): the earliest pass at every unit, of those that enter there and those that come from the step after.
-
-    entering, closed: (steps, n), what comes from above, and the units that let nothing through. first: of each pass, and T
-    for none."""
-    none = len(first) - 1
-    if W_T.all():  # every open unit leads to every unit, so that one number a step is enough
-        here = np.where(closed, none, entering).min(axis=1).tolist()
-        opened, reach, back, later = (~closed).any(axis=1).tolist(), first.tolist(), [], none
-        for t, passes, is_open in zip(steps[::-1].tolist(), here[::-1], opened[::-1], strict=True):
-            back.append(later if reach[later] <= t else none)
-            later = min(passes, back[-1]) if is_open else none
-        return np.minimum(entering, np.array(back[::-1])[:, None])
-    arriving, later, through = entering.copy(), np.full(W_T.shape[0], none), _earliest(W_T, none)
-    for i in range(len(steps) - 1, -1, -1):
-        if i % 500 == 0:
-            checkpoint()
-        back = through(later)
-        np.minimum(arriving[i], np.where(first[back] <= steps[i], back, none), out=arriving[i])
-        later = np.where(closed[i], none, arriving[i])
-    return arriving
-
-
-def _through_space(W_S, delta, none, checkpoint):
-    """(steps, n_below): the earliest pass that comes from the units above, in pieces of about a million numbers."""
-    if W_S.all():
-        return np.repeat(delta.min(axis=1, keepdims=True), W_S.shape[1], axis=1)
-    through, rows, made = _earliest(W_S, none), max(1, 1_000_000 // W_S.size), []
-    for start in range(0, len(delta), rows):
-        checkpoint()
-        made.append(through(delta[start:start + rows]))
-    return np.concatenate(made)
-
-
-def _earliest(W, none):
-    """The function from passes (.., rows of W) to the earliest at each column that an entry other than 0 leads to."""
-    columns, rows = np.nonzero(W.T)
-    if np.array_equal(columns, np.arange(W.shape[1])):  # one entry a column, as in the identity
-        return lambda passes: passes[..., rows]
-    reached, starts = np.unique(columns, return_index=True)
-    if len(reached) == W.shape[1]:
-        return lambda passes: np.minimum.reduceat(passes[..., rows], starts, axis=-1)
-
-    def through(passes):
-        found = np.full((*passes.shape[:-1], W.shape[1]), none)
-        if len(reached):
-            found[..., reached] = np.minimum.reduceat(passes[..., rows], starts, axis=-1)
-        return found
-
-    return through
-
-
-def _cancelled(run, l):
-    """(T, n) bool: where dC/dh is 0 although the numbers it is the sum of are not."""
-    layers, backward_pass = run.network.layers, run.backward
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        if l + 1 < len(layers):
-            terms = np.abs(backward_pass.delta[l + 1]) @ np.abs(layers[l + 1].W_S)
-        else:
-            terms = np.abs(backward_pass.from_space[l])
-        if layers[l].recurrent:
-            terms[:-1] += np.abs(backward_pass.delta[l][1:]) @ np.abs(layers[l].W_T)
-    return (backward_pass.grad_h[l] == 0) & (terms > 1e-300)
-
-
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """One layer neuron by neuron, every array (n, T): signed delta (or dC/dh), log10 of its size over the reading's
-    reference, h, slope phi'(z), state as in Flow; shut: share of slopes below 0.1."""
+    """One layer neuron by neuron, every array (n, T): log10 of the size of delta (or dC/dh), the same over the reading's
+    reference, whether it is negative, h, slope phi'(z), state as in Flow; shut: share of slopes below 0.1."""
 
     layer: int
-    delta: np.ndarray
+    log_size: np.ndarray
     log_ratio: np.ndarray
+    negative: np.ndarray
     h: np.ndarray
     slope: np.ndarray
     state: np.ndarray
     shut: float
 
-    @property
-    def negative(self):
-        return self.delta < 0
-
 
 def neurons(run, reading, l):
     """The Neurons of layer l (from 0) of a run, on the scale of its reading."""
     delta = getattr(run.backward, reading.quantity)[l].T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_ratio = np.log10(np.abs(delta)) - np.log10(reading.reference)
-    state = np.full(delta.shape, OK, dtype=np.int8)
-    state[np.isinf(delta)] = OVERFLOW
-    state[np.isnan(delta)] = NAN
-    small = np.abs(delta) < SMALLEST
-    shut = run.backward.slopes[l].T == 0
-    exact = shut | (run.backward.grad_h[l].T == 0) if reading.quantity == "delta" else delta == 0
-    state[small] = np.where(exact & (reading.state[l] != UNDERFLOW), ZERO, UNDERFLOW)[small]
-    state[:, reading.state[l] == CUT] = CUT
+    if run.backward.far is None:
+        negative = delta < 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_size = np.log10(np.abs(delta))
+    else:
+        rows = run.backward.far[l][("delta", "grad_h").index(reading.quantity)]
+        negative, log_size = rows.mantissa.T < 0, rows.log2().T * np.log10(2.0)
+    with np.errstate(invalid="ignore"):
+        log_ratio = log_size - reading.log_reference
+    state = _state(log_size, log_size, reading.reached, FLOATS[reading.precision])
     h, slope = run.forward.h[l].T.copy(), run.backward.slopes[l].T.copy()  # copies, so that no run is kept for a view of it
-    return Neurons(l, delta.copy(), log_ratio, h, slope, state, float(reading.shut[l]))
+    return Neurons(l, log_size, log_ratio, negative, h, slope, state, float(reading.shut[l]))

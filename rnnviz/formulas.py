@@ -9,6 +9,7 @@ import numpy as np
 from . import misprints
 from .notations import NOTATIONS
 from .numbers import percent, significant
+from .numbers import size as sized
 from .terms import ALONE, OF_READOUT
 from .typeset import Braced, Bracket, Equation, Fraction, Row, Sum, Symbol, Word
 
@@ -39,7 +40,7 @@ def cell(reading, l, t, *, notation="house"):
         terms.append(Braced(time[0], under, "time"))
     if not terms:
         terms.append(Word("0"))
-    size = significant(reading.value[quantity][l, t], 3) if scalar else f"size {_size(reading.size[l, t])}"
+    size = _number(reading, quantity, l, t) if scalar else f"size {sized(reading.log_size[l, t])}"
     left = Braced(n.gradient(quantity, l + 1, t + 1), _vector(reading, quantity, l, t) or size)
     if quantity == "delta":
         slope = reading.value["slope"][l, t]
@@ -57,8 +58,15 @@ def cell(reading, l, t, *, notation="house"):
 
 def _vector(reading, name, l, t):
     """The numbers of a vector of 2 to 6 units, None for others."""
-    rows = reading.vectors[name][l]
-    return None if rows is None else _numbers(rows[t])
+    if reading.widths[l] == 1 or (found := reading.numbers(name, l, t)) is None:
+        return None
+    return f"({', '.join(significant(value, 2, exponent) for value, exponent in found)})"
+
+
+def _number(reading, name, l, t):
+    """The number of a cell in a layer of one unit."""
+    (value, exponent), = reading.numbers(name, l, t)
+    return significant(value, 3, exponent)
 
 
 def _arrival(reading, road, l, t, label, share):
@@ -79,13 +87,12 @@ def _marks(n, places):
 def _message(n, reading, l, t, road):
     """(terms, numbers) of what comes through space or time into a cell, or None where that road does not exist."""
     quantity, scalar = reading.quantity, reading.scalar
-    arriving = reading.value[road][l, t]
     if road == "space" and l + 1 == reading.L:
         if not (reading.scored[t] and reading.seen[t]):
             return None
         loss = n.loss(t + 1, reading.readout)
         terms = (n.W_out(scalar and reading.n_out == 1), *loss) if reading.readout else loss
-        return terms, significant(arriving, 3)
+        return terms, _number(reading, road, l, t) if scalar else ""
     here = (l + 1, t) if road == "space" else (l, t + 1)
     if road == "time" and (here[1] >= reading.T or not reading.recurrent[l] or not reading.onward[t]):
         return None
@@ -99,11 +106,11 @@ def _message(n, reading, l, t, road):
         terms = (W, *gradient, *slope) if scalar else (W, Word("["), *gradient, Word("⊙"), *slope, Word("]"))
     numbers = ""
     if scalar:
-        factors = [reading.weights[here[0]][road == "time"], reading.value[quantity][here]]
+        factors = [significant(reading.weights[here[0]][road == "time"], 3), _number(reading, quantity, *here)]
         if quantity == "grad_h":
-            factors.append(reading.value["slope"][here])
+            factors.append(_number(reading, "slope", *here))
         some_stop = road == "time" and reading.onward[t] < reading.passes[t + 1]
-        numbers = significant(arriving, 3) if some_stop else " × ".join(significant(f, 3) for f in factors)
+        numbers = _number(reading, road, l, t) if some_stop else " × ".join(factors)
     return terms, numbers
 
 

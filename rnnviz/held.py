@@ -6,7 +6,7 @@ import numpy as np
 
 from .examples import example_of
 from .experiment import BUDGET, CONTROLS, Experiment, cost, parse_held, run
-from .flow import OK, read
+from .flow import read
 from .links import from_link, to_link
 from .values import freeze
 
@@ -50,5 +50,4 @@ def held(text, quantity="delta", recall=lambda digest: None, most=BUDGET):
     if cost(experiment) > most:
         return None, "The held curve takes too long to compute."
     reading = read(run(experiment), quantity)
-    curve = np.where(reading.state[0] == OK, reading.log_ratio[0], np.nan)
-    return Held(experiment.recipe, freeze(curve), reading.last_loss), None
+    return Held(experiment.recipe, freeze(reading.curve[0]), reading.last_loss), None

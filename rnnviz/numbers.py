@@ -41,17 +41,23 @@ def number(value):
     return sign + from_log(math.log10(abs(value)))
 
 
-def significant(value, digits=2):
-    """A signed number with so many significant digits: −0.035, 0.997, 1.7 × 10³."""
+def significant(value, digits=2, exponent=0):
+    """A signed number value * 2^exponent with so many significant digits: −0.035, 0.997, 1.7 × 10³."""
     if value == 0 or not math.isfinite(value):
         return number(value)
     sign, size = ("−" if value < 0 else ""), abs(value)
-    log10 = math.log10(size)
+    log10 = math.log10(size) + exponent * math.log10(2.0)
     if not -4 <= log10 < 4:
         return sign + power(log10, digits)
+    size = math.ldexp(size, exponent)
     rounded = float(f"{size:.{digits - 1}e}")
     places = max(0, digits - 1 - math.floor(math.log10(rounded)))
     return f"{sign}{rounded:.{places}f}"
+
+
+def size(log10, digits=2):
+    """A positive number given by its base-10 logarithm, with so many significant digits; 0 as "0"."""
+    return "0" if log10 == -math.inf else significant(10.0**log10, digits) if abs(log10) < 300 else power(log10, digits)
 
 
 def percent(share):

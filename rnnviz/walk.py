@@ -100,7 +100,8 @@ def _alone(run, reading, p, checkpoint):
     windows = run.windows
     one = Windows(windows.T, *([int(side[p])] for side in (windows.first, windows.since, windows.last)), windows.tau_max)
     flow = read(replace(run, windows=one, backward=backward(run.network, run.sequence, run.forward, one,
-                                                            checkpoint=checkpoint)), reading.quantity, checkpoint)
+                                                            checkpoint=checkpoint)), reading.quantity, checkpoint,
+                reading.precision)
     with np.errstate(invalid="ignore"):
-        shift = np.log10(flow.reference) - np.log10(reading.reference) if flow.reference > 0 else 0.0
+        shift = flow.log_reference - reading.log_reference if flow.sends else 0.0
         return replace(flow, log_ratio=freeze(flow.log_ratio + shift))

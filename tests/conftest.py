@@ -6,6 +6,8 @@ files and tests named on the command line run in one.
 
 import os
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is first imported, as rnnviz itself does
+
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling

@@ -179,6 +179,10 @@ def values(name, max_T, max_depth, max_width):
         return step_lists(5)
     if name == "weight":
         return st.sampled_from(("", "W_S1", "W_T1", "b1", "W_T2", "W_out", "b_out", "W_S12"))
+    if name == "start":
+        return st.sampled_from(("", "1 2", "-0.5 1e3", "4.9 -2.2"))
+    if name in ("axis_x", "axis_y"):
+        return st.sampled_from(("", "W_T1 1 1", "W_S2 1 2", "b1 1", "W_out 1 1", "b_out 1", "W_T12 512 3"))
     if name == "dial":
         return st.sampled_from(("", *DIALS))
     if name == "held":

@@ -138,13 +138,14 @@ def check_misreading(e, source, made, K, wide):
 
 
 def check_sliding(e, source, made, G, windows, wide):
-    wanted = e.cut and e.tau_b > 1 and len(source.losses) > 1
+    right = schedule(replace(e, again=False))
+    visited = {c: sum(min(c, n + 1) for n in range(e.T)) for c in range(1, e.T + 1)}
+    goal = sum(last - first + 1 for first, last in zip(right.first, right.last, strict=True))
+    same = min(abs(v - goal) for v in visited.values()) <= 0.15 * goal
+    wanted = e.cut and e.tau_b > 1 and len(source.losses) > 1 and same
     assert (made.sliding is not None) == wanted
     if wanted:
         columns, found = made.sliding
-        right = schedule(replace(e, again=False))
-        visited = {c: sum(min(c, n + 1) for n in range(e.T)) for c in range(1, e.T + 1)}
-        goal = sum(last - first + 1 for first, last in zip(right.first, right.last, strict=True))
         assert abs(visited[columns] - goal) == min(abs(v - goal) for v in visited.values())
         agrees(found, under(e, source, truncated(e.T, columns, 1)), G, wide)
 

@@ -67,9 +67,9 @@ def check_cells(network, seq, windows):
 
 
 def arrays(sent):
-    """Every array of a Backward by name."""
+    """Every plain array of a Backward by name."""
     for f in fields(sent):
-        value = getattr(sent, f.name)
+        value = getattr(sent, f.name) if f.name != "far" else None
         for l, array in enumerate(value if isinstance(value, tuple) else (value,)):
             if array is not None:
                 yield f"{f.name}[{l}]", array

@@ -594,9 +594,9 @@ def test_the_float32_line_is_drawn_where_the_curves_come_that_low(g, drawn):
     spec = flow_spec(reading_of(Experiment(g=g)))
     low, high = spec["layout"]["yaxis2"]["range"]
     assert (low < -7 < high) == drawn
-    assert ("float32" in names(spec)) == drawn
+    assert ("limit" in names(spec)) == drawn
     if drawn:
-        assert named(spec, "float32")["y"].tolist() == [-7, -7]
+        assert named(spec, "limit")["y"].tolist() == [-7, -7]
         assert any(text.startswith("10−7: lost when float32 adds it to 1") for text in words(spec))
 
 

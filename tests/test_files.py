@@ -266,8 +266,9 @@ def test_the_grid_is_read_back_from_its_csv(experiment):
     assert len(rows) == reading.L * reading.T
     for row in rows:
         l, t = int(row["layer"]) - 1, int(row["step"]) - 1
-        for name, array in ((experiment.quantity, reading.size), ("log10 ratio", reading.log_ratio),
-                            ("from space", reading.space), ("from time", reading.time), ("mean slope", reading.openness)):
+        for name, array in ((f"log10 {experiment.quantity}", reading.log_size), ("log10 ratio", reading.log_ratio),
+                            ("log10 from space", reading.log_space), ("log10 from time", reading.log_time),
+                            ("mean slope", reading.openness)):
             assert row[name] == "" if np.isnan(array[l, t]) else float(row[name]) == array[l, t]
         assert (row["state"] == "") == (reading.state[l, t] == OK)
 

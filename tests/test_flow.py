@@ -1,6 +1,7 @@
 """Readings of a run: sizes, rates, and what a zero means."""
 
 from dataclasses import replace
+from math import hypot
 
 import mpmath
 import numpy as np
@@ -12,7 +13,6 @@ from strategies import small_experiments, windows
 from rnnviz.experiment import Experiment, run, trace
 from rnnviz.flow import (
     CUT,
-    NAN,
     OK,
     OVERFLOW,
     PENDING,
@@ -31,7 +31,6 @@ from rnnviz.windows import truncated
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-SMALLEST = 2.0**-1022
 
 
 def linear_chain(w, T, scale=1.0, **how):
@@ -98,15 +97,15 @@ def test_a_reading_is_the_norms_of_the_cells_it_names(experiment, quantity):
         assert flow.overflow == made.forward.overflow
         return
     L, T = len(made.network.layers), experiment.T
-    for name in ("size", "log_ratio", "space", "time", "cosine", "openness", "state"):
+    for name in ("log_size", "log_ratio", "log_space", "log_time", "cosine", "openness", "state"):
         assert getattr(flow, name).shape == (L, T), name
     assert (flow.L, flow.T) == (L, T)
     sent, chosen = made.backward, getattr(made.backward, quantity)
     for l in range(L):
         for t in range(T):
             assert flow.size[l, t] == pytest.approx(np.linalg.norm(chosen[l][t]), rel=1e-12, abs=1e-150)
-            assert flow.space[l, t] == pytest.approx(np.linalg.norm(sent.from_space[l][t]), rel=1e-12, abs=1e-150)
-            assert flow.time[l, t] == pytest.approx(np.linalg.norm(sent.from_time[l][t]), rel=1e-12, abs=1e-150)
+            for log, message in ((flow.log_space, sent.from_space), (flow.log_time, sent.from_time)):
+                assert 10.0 ** log[l, t] == pytest.approx(np.linalg.norm(message[l][t]), rel=1e-12, abs=1e-150)
             assert flow.openness[l, t] == pytest.approx(sent.slopes[l][t].mean())
         assert flow.shut[l] == np.mean(sent.slopes[l] < 0.1)
     W_out = np.eye(made.network.n_out) if made.network.W_out is None else made.network.W_out
@@ -126,11 +125,13 @@ def test_the_shares_of_above_and_future_add_up_to_1_where_there_is_a_message(exp
     for l in range(flow.L):
         for t in range(flow.T):
             above, future = flow.share(l, t)
-            if flow.space[l, t] == flow.time[l, t] == 0:
+            space, time = (hypot(*message[l][t].tolist()) for message in (made.backward.from_space, made.backward.from_time))
+            if max(flow.log_space[l, t], flow.log_time[l, t]) == -np.inf:
+                assert space == time == 0
                 assert above is future is None
             else:
                 assert above + future == 1
-                assert above == pytest.approx(flow.space[l, t] / (flow.space[l, t] + flow.time[l, t]), rel=1e-12)
+                assert max(space, time) < 1e-290 or above == pytest.approx(space / (space + time), rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
@@ -139,7 +140,7 @@ def test_shares_and_ratios_do_not_depend_on_the_unit_of_the_loss(scale):
     flow = read(trace(network, Sequence(np.zeros((4, 1)), np.full((4, 1), -scale), np.array([0, 0, 1, 1], bool))))
     assert flow.share(0, 2) == pytest.approx((2 / 3, 1 / 3))
     assert [flow.ratio(0, t) for t in range(4)] == pytest.approx([0.375, 0.75, 1.5, 1.0])
-    assert flow.reference == scale
+    assert flow.reference == pytest.approx(scale, rel=1e-12)
 
 
 # Rates.
@@ -200,8 +201,9 @@ def test_no_step_back_in_the_top_layer_exceeds_the_ceiling(cell, expected):
 def test_a_fading_gradient_is_a_number_then_an_underflow_never_an_exact_zero():
     flow = read(linear_chain(1e-3, 200))
     sizes = [mpmath.mpf(10) ** (-3 * (199 - t)) for t in range(200)]
-    assert flow.state[0].tolist() == [OK if size >= SMALLEST else UNDERFLOW for size in sizes]
-    assert (flow.state == UNDERFLOW).sum() == 97  # 1e-306 still is a number, 1e-309 is not
+    assert flow.state[0].tolist() == [OK if size > mpmath.mpf(2) ** -1075 else UNDERFLOW for size in sizes]
+    assert (flow.state == UNDERFLOW).sum() == 92  # 1e-321 still is a number, 1e-324 is not
+    np.testing.assert_allclose(flow.log_size[0], [float(mpmath.log10(size)) for size in sizes], atol=1e-10)
 
 
 def test_a_growing_gradient_overflows_where_it_passes_the_largest_float():
@@ -211,12 +213,22 @@ def test_a_growing_gradient_overflows_where_it_passes_the_largest_float():
                                readout="none"))).state[0, 0] == OVERFLOW
 
 
-def test_infinities_of_both_signs_meet_as_not_a_number_and_are_marked_so():
-    # delta [1, 1] comes back as [1e308, 1e308], then as infinities, then inf - inf
+def test_where_plain_floats_would_meet_as_infinities_of_both_signs_the_numbers_are_right():
     network = Network([Layer(np.eye(2), [[1e308, -1e308], [1e308, 1e308]], cell="linear")])
-    flow = read(trace(network, Sequence(np.zeros((6, 2)), np.tile([-1.0, -0.5], (6, 1)))))
-    assert flow.state[0, -1] == OK
-    assert NAN in flow.state[0]
+    made = trace(network, Sequence(np.zeros((6, 2)), np.tile([-1.0, -0.5], (6, 1))))
+    flow = read(made)
+    assert flow.state[0].tolist() == [OVERFLOW] * 4 + [OK] * 2
+    turn = np.array([[1.0, 1.0], [-1.0, 1.0]])  # W_T^T over 1e308
+    exact = [np.linalg.norm(np.linalg.matrix_power(turn, k) @ [1.0, 0.5]) for k in range(6)]
+    np.testing.assert_allclose(flow.log_size[0, ::-1], np.log10(exact) + 308 * np.arange(6), rtol=1e-14)
+    assert not np.isnan(made.backward.delta[0]).any()
+
+
+def test_a_loss_that_sends_more_than_a_float_can_hold_is_marked_and_its_ratios_are_right():
+    network = Network([Layer([[1.0]], [[0.5]], cell="linear")], W_out=[[1e200]])
+    flow = read(trace(network, Sequence(np.zeros((6, 1)), np.full((6, 1), 1e200))))
+    assert flow.state[0].tolist() == [OVERFLOW] * 6
+    np.testing.assert_allclose(flow.log_ratio[0], np.arange(-5, 1) * np.log10(2), atol=1e-12)
 
 
 def test_columns_that_no_pass_reaches_are_cut_and_those_behind_a_dead_unit_exactly_zero():
@@ -275,8 +287,7 @@ def test_what_lies_behind_an_exact_cancellation_is_exactly_zero():
 def test_a_zero_is_called_exact_just_where_whole_numbers_say_it_is(data):
     """W_T = s * signs and W_S = signs with s = 2^-300: under one loss, delta at lag k is a whole number times s^k.
 
-    From lag 4 on float64 holds none of it: there two terms that would cancel cannot be told from two that would not,
-    and the sizes of the terms stand for the sum.
+    From lag 4 on float64 holds none of it.
     """
     s, T = 2.0**-300, data.draw(st.integers(1, 6))
     widths = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
@@ -300,14 +311,13 @@ def test_a_zero_is_called_exact_just_where_whole_numbers_say_it_is(data):
         for t in range(T - 1, -1, -1) if p is not None else ():
             if t < schedule.first[p] or t > start:
                 continue
-            term = abs if start - t >= 4 else lambda v: v
             above = made.forward.slope_out[start].astype(int).astype(object) if t == start else 0 * later[-1]
             for l in range(len(widths) - 1, -1, -1):
                 signs_S, signs_T = (np.sign(W).astype(int).astype(object) for W in (stack[l].W_S, stack[l].W_T))
-                grad_h = above + term(later[l]) @ term(signs_T)
+                grad_h = above + later[l] @ signs_T
                 delta = grad_h * made.backward.slopes[l][t].astype(int).astype(object)
                 exact[l][t] = delta if quantity == "delta" else grad_h
-                later[l], above = delta, delta @ term(signs_S)
+                later[l], above = delta, delta @ signs_S
         for l in range(len(widths)):
             for t in range(T):
                 if not made.backward.reached[t]:
@@ -343,11 +353,12 @@ def test_neurons_show_every_unit_of_a_layer_on_the_readings_scale(experiment):
     for l, layer in enumerate(made.network.layers):
         units = neurons(made, flow, l)
         chosen = getattr(made.backward, experiment.quantity)[l]
-        np.testing.assert_array_equal(units.delta, chosen.T)
+        np.testing.assert_array_equal(units.negative[chosen.T != 0], (chosen.T < 0)[chosen.T != 0])
+        np.testing.assert_allclose(10.0**units.log_size, np.abs(chosen.T), rtol=1e-12)
         assert units.state.shape == units.log_ratio.shape == (layer.n, experiment.T)
         np.testing.assert_array_equal(units.h, made.forward.h[l].T)
         np.testing.assert_array_equal((units.state == CUT).any(axis=0), ~made.backward.reached)
         numbers = units.state == OK
         expected = np.abs(chosen.T[numbers]) / flow.reference
         np.testing.assert_allclose(10.0 ** units.log_ratio[numbers], expected, rtol=1e-12)
-        assert not units.delta[units.state == ZERO].any()
+        assert not chosen.T[units.state == ZERO].any()

@@ -13,7 +13,7 @@ from strategies import small_experiments
 from rnnviz.bptt import backward, forward
 from rnnviz.examples import EXAMPLES
 from rnnviz.experiment import Experiment, Run, run
-from rnnviz.flow import CUT, NAN, OK, OVERFLOW, UNDERFLOW, ZERO, read
+from rnnviz.flow import CUT, OK, UNDERFLOW, ZERO, read
 from rnnviz.network import Layer, Network
 from rnnviz.sentences import flow
 from rnnviz.tasks import Sequence
@@ -333,22 +333,34 @@ def test_a_gradient_that_outgrows_a_float_is_named_where_it_does():
     made = run_of(Network([layer]), Sequence(np.zeros((700, 1)), np.ones((700, 1))))
     said = flow(read(made)).text
     k = next(k for k in range(700) if k * np.log10(3) > np.log10(np.finfo(float).max))
-    assert f"blows up beyond what a float64 can hold: at layer 1, step {700 - k}, {k} steps back." in said
+    assert f"In float64 it overflows at layer 1, step {700 - k}, {k} steps back." in said
+    assert "699 steps back it is 3 × 10³³³ times larger." in said
 
 
 def test_a_gradient_that_underflows_is_named_where_it_does():
     said = flow(read(chain(0.1, 400))).text
-    k = 307  # 1e-307 is the last power of a tenth above the smallest normal float64, 2.2e-308
-    assert f"The gradient underflows: before step {400 - k}, layer 1 holds less than a float64 can tell from 0." in said
-    assert f"after {k} steps back" in said
+    k = 324  # 1e-323 is the last power of a tenth that does not become 0
+    assert f"In float64 layer 1 is lost from step {400 - k} down, {k} steps back." in said
+    assert "399 steps back, 1 × 10⁻³⁹⁹ of it is left." in said
+
+
+@pytest.mark.parametrize(("precision", "k"), [("float32", 46), ("float16", 8), ("bfloat16", 41)])
+def test_the_float_that_training_would_use_loses_a_gradient_where_that_float_becomes_0(precision, k):
+    """A tenth a step: 1e-46 rounds to 0 in float32, 1e-8 in float16, 1e-41 in bfloat16, and ten times as much does not."""
+    if precision != "bfloat16":
+        assert np.dtype(precision).type(10.0**-k) == 0 < np.dtype(precision).type(10.0 ** (1 - k))
+    layer = Layer([[0.0]], [[0.1]], cell="linear")
+    made = run_of(Network([layer]), Sequence(np.zeros((60, 1)), np.ones((60, 1))))
+    said = flow(read(made, precision=precision)).text
+    assert f"In {precision} layer 1 is lost from step {60 - k} down, {k} steps back." in said
 
 
 def test_a_nan_in_the_grid_is_never_told_as_a_rate():
     reading = read(chain(0.5, 30))
-    for state in (OVERFLOW, NAN):
-        made = reading.state.copy()
-        made[0, 3] = state
-        said = flow(replace(reading, state=made)).text
+    for value in (np.inf, np.nan):
+        made = reading.log_size.copy()
+        made[0, 3] = value
+        said = flow(replace(reading, log_size=made)).text
         assert "step 4, 26 steps back" in said
         assert "Each step back" not in said
 
@@ -370,7 +382,9 @@ def test_a_single_unit_that_underflows_is_not_told_as_zero():
     made = run(Experiment(init="by hand", width=1, depth=2, hand="1 100 1, 1 100 1", T=6))
     reading = read(made)
     assert reading.state[0, 0] == UNDERFLOW
-    assert "The gradient underflows" in flow(reading).text
+    said = flow(reading).text
+    assert "−1.4 × 10⁻⁴²⁶ arrives at layer 1, step 1." in said
+    assert "In float64 layer 1 is lost" in said
 
 
 # All of them.

@@ -203,17 +203,18 @@ def test_too_many_pairs_are_said_and_the_rest_is_still_drawn():
 
 
 def test_nothing_of_a_view_that_is_not_shown_is_computed(monkeypatch):
-    from rnnviz.ui import drawings
+    from rnnviz.ui import causes, drawings
     from rnnviz.ui.picture import View, computed, picture
 
-    of_view = {"flow": ("read", "neurons", "uncut_left"), "truncation": ("account", "pairs_of"),
-               "routes": ("routes", "groups", "read_sum")}
+    of_view = {"flow": (drawings, "read", "neurons", "uncut_left"), "truncation": (drawings, "account", "pairs_of"),
+               "routes": (drawings, "routes", "groups", "read_sum"), "rate": (causes, "rates"), "wall": (causes, "wall_of"),
+               "map": (causes, "sweep")}
     for shown in of_view:
         with monkeypatch.context() as patch:
-            for view, names in of_view.items():
-                for name in set(names) - set(of_view[shown]) - ({"read"} if shown == "routes" else set()):
-                    patch.setattr(drawings, name, lambda *a, view=view, **k: pytest.fail(f"{view} is computed"))
-            for experiment in (Experiment(view=shown, T=6), replace(SCENES["routes"]["By hand"], view=shown)):
+            for view, (place, *names) in of_view.items():
+                for name in set(names) - set(of_view[shown][1:]) - ({"read"} if shown == "routes" else set()):
+                    patch.setattr(place, name, lambda *a, view=view, **k: pytest.fail(f"{view} is computed"))
+            for experiment in (Experiment(view=shown, T=6), *([replace(SCENES["routes"]["By hand"], view=shown)] * (shown != "map"))):
                 assert picture(experiment, computed(experiment), View()).spec["data"]
 
 

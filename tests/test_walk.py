@@ -159,7 +159,8 @@ def test_the_board_gets_the_equation_and_shade_of_every_cell():
         at = int(w.layer[n - 1]), int(w.step[n - 1])
         assert unwoven(got["texts"][3], n) == to_html(cell(reading, *at))
         assert f"<b>Cell {n} of 36</b>" in unwoven(got["texts"][2], n)
-        assert unwoven(got["texts"][4], n).count("<path") == sum(size[at] > 0 for size in (reading.space, reading.time))
+        arrows = sum(log[at] > -np.inf for log in (reading.log_space, reading.log_time))
+        assert unwoven(got["texts"][4], n).count("<path") == arrows
 
 
 def test_texts_come_in_parts_of_a_long_walk():

@@ -89,7 +89,7 @@ def log_ticks(low, high):
         candidates = [(np.log10(v), f"{v:g}") for v in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)]
         shown = [(p, t) for p, t in candidates if low <= p <= high]
     else:
-        step = next(s for s in (1, 2, 3, 5, 9, 10, 20, 50, 100, 200) if span / s <= 5)
+        step = next(s for s in (1, 2, 3, 5, 9, *(m * 10**k for k in range(1, 9) for m in (1, 2, 5))) if span / s <= 5)
         places = range(step * int(np.ceil(low / step)), int(np.floor(high)) + 1, step)
         shown = [(p, "1" if p == 0 else f"10<sup>{str(p).replace('-', '−')}</sup>") for p in places]
     return [float(p) for p, _ in shown], [t for _, t in shown]

@@ -38,13 +38,12 @@ def draw_grid(b):
 
 def print_values(b):
     """The signed delta of every cell, where each layer is one unit wide."""
-    value = b.reading.value[b.reading.quantity]
     ls, cs = np.nonzero(b.special == OK)
     colours = [colour.text_on(colour.at(b.theme, b.W, b.values[l, c])) for l, c in zip(ls, cs, strict=True)]
     texts = []
     for l, c in zip(ls, cs, strict=True):
-        v = value[l, b.columns.first[c]]
-        texts.append(("+" if v > 0 else "") + significant(v, 2))
+        (value, exponent), = b.reading.numbers(b.reading.quantity, l, b.columns.first[c])
+        texts.append(("+" if value > 0 else "") + significant(value, 2, exponent))
     b.traces.append(dict(
         type="scatter", mode="text", x=f4(b.columns.middle[cs]), y=f4(ls + 1), text=texts, hoverinfo="skip",
         textfont=dict(size=14, color=colours), xaxis="x", yaxis="y", name="values"))
@@ -58,12 +57,11 @@ def hover_numbers(b):
     back = np.maximum(0, nearest - t)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if b.opened is None:
-            size, ratio, slope = np.log10(r.size[:, t]), r.log_ratio[:, t], r.openness[:, t]
-            total = r.space[:, t] + r.time[:, t]
-            above = 100 * (r.space[:, t] / total)
-            future = 100 * (r.time[:, t] / total)
+            size, ratio, slope = r.log_size[:, t], r.log_ratio[:, t], r.openness[:, t]
+            above = 100 / (1.0 + 10.0 ** (r.log_time[:, t] - r.log_space[:, t]))
+            future = 100 / (1.0 + 10.0 ** (r.log_space[:, t] - r.log_time[:, t]))
         else:
-            size, ratio, slope = np.log10(np.abs(b.opened.delta[:, t])), b.opened.log_ratio[:, t], b.opened.slope[:, t]
+            size, ratio, slope = b.opened.log_size[:, t], b.opened.log_ratio[:, t], b.opened.slope[:, t]
             above = future = np.zeros_like(size)
         numbers = [np.broadcast_to(t + 1, size.shape), np.broadcast_to(back, size.shape)]
         for log in (size, ratio):
@@ -101,8 +99,8 @@ def draw_special_cells(b):
         b.boxes(high, fill=theme.ink, line=0, single=True)
     large = b.columns.width >= 18 and b.row >= 11
     marks = ((zero, "0" if large else "·", theme.third, "exactly 0"),
-             (low, "▽" if large else "·", theme.fades, "too small for float64"),
-             (special == OVERFLOW, "∞" if large else "", theme.page, "too large for float64"),
+             (low, "▽" if large else "·", theme.fades, f"too small for {b.reading.precision}"),
+             (special == OVERFLOW, "∞" if large else "", theme.page, f"too large for {b.reading.precision}"),
              (special == NAN, "nan" if b.columns.width >= 26 and b.row >= 11 else "", theme.page, "not a number"))
     for mask, mark, ink, words in marks:
         if mask.any():
@@ -128,7 +126,8 @@ def draw_key(b, px_y):
     """One line naming only the states that occur."""
     theme, found = b.theme, set(b.special.ravel().tolist())
     names = {CUT: (theme.third, "▨", "cut off"), ZERO: (theme.third, "0", "exactly zero"),
-             UNDERFLOW: (theme.fades, "▽", "too small for float64"), OVERFLOW: (theme.ink, "<b>∞</b>", "too large for float64"),
+             UNDERFLOW: (theme.fades, "▽", f"too small for {b.reading.precision}"),
+             OVERFLOW: (theme.ink, "<b>∞</b>", f"too large for {b.reading.precision}"),
              NAN: (theme.ink, "<b>nan</b>", "not a number"), PENDING: (theme.third, "⬚", "not computed")}
     parts = [f"<span style='color:{c}'>{mark}</span> {words}" for state, (c, mark, words) in names.items() if state in found]
     if parts:
@@ -148,7 +147,7 @@ def draw_loss(b):
         b.notes.append(dict(
             text="<b><i>C</i></b>", x=x, xref="x", yref="paper", y=b.paper(y), showarrow=False, yanchor="middle",
             bgcolor=theme.ink, borderpad=4, font=dict(size=15, color=theme.page, family=SERIF)))
-        words = sent_in(b, "the loss sends in") + (", which flows back" if r.reference > 0 else "")
+        words = sent_in(b, "the loss sends in") + (", which flows back" if r.sends else "")
         middle = LEFT + (column + 0.5) * b.columns.width
         if late:
             b.text(f"⟵  {words}", y, right=middle - 20, colour=theme.second)
@@ -172,7 +171,7 @@ def draw_loss(b):
 def sent_in(b, words):
     """What enters, in words that begin with these: 1 on the scale of ratios, or the number itself for single units."""
     r = b.reading
-    if r.reference > 0:
+    if r.sends:
         return f"{words} {significant(r.entering) if r.scalar else '1'}"
     return f"{words} nothing" if r.overflow is None else "no number reaches it"
 

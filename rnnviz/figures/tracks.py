@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from ..flow import OK
+from ..floats import FLOATS
 from ..numbers import number, percent
 from .canvas import TITLE, f4, mix
 from .theme import LEFT, SIZE
@@ -14,19 +14,20 @@ CEILING = 290  # px of the ceiling's label
 
 def draw_decay(b):
     r, theme = b.reading, b.theme
-    curves = b.columns.median(np.where(r.state == OK, r.log_ratio, np.nan))
+    curves = b.columns.median(r.curve)
     x = f4(b.columns.middle)
     b.heading("What is left, step by step", "log scale", b.decay_top - 22)
     ghost = held_curve(b)
     low, high = decay_range(b, curves if ghost is None else np.append(curves.ravel(), ghost[1]))
     b.decay_low, b.decay_high = low, high
     ends = [float(x[0]) - 0.5, float(x[-1]) + 0.5]
-    if r.ceiling is not None and 0 < r.ceiling < 1 and r.reference > 0:
+    if r.ceiling is not None and 0 < r.ceiling < 1 and r.sends:
         draw_ceiling(b, low)
-    if low < -7 < high:
-        line(b, ends, [-7, -7], theme.third, 1.5, dash="dot", name="float32")
-        side = dict(x=ends[1], xanchor="right") if lower_left(b, curves) else dict(x=ends[0], xanchor="left")
-        decay_note(b, "10<sup>−7</sup>: lost when float32 adds it to 1", -7, theme.second, yshift=9, **side)
+    for place, words in limits(r):
+        if low < place < high:
+            line(b, ends, [place, place], theme.third, 1.5, dash="dot", name="limit")
+            side = dict(x=ends[1], xanchor="right") if lower_left(b, curves) else dict(x=ends[0], xanchor="left")
+            decay_note(b, words, place, theme.second, yshift=9, **side)
     if ghost is not None:
         draw_held(b, *ghost, curves[0])
     for l in range(r.L):
@@ -46,6 +47,14 @@ def draw_decay(b):
         decay_note(b, f"<b>× {number(fit.rate)} per step back</b>",
                         float(fit.level - np.log10(fit.rate) * (place - fit.last)), theme.time, x=place + 1,
                         xanchor="left", yshift=-18 if fading else 18)
+
+
+def limits(r):
+    """[(log10 over the reference, words)] of what the chosen float does not hold; for float64, of what float32 loses."""
+    if r.precision == "float64":
+        return [(-7.0, "10<sup>−7</sup>: lost when float32 adds it to 1")]
+    chosen, shift = FLOATS[r.precision], r.log_reference if r.sends else 0.0
+    return [(chosen.least - shift, f"below: 0 in {r.precision}"), (chosen.largest - shift, f"above: ∞ in {r.precision}")]
 
 
 def held_curve(b):

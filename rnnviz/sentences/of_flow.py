@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..flow import CUT, OK, OVERFLOW, UNDERFLOW, ZERO
+from ..flow import CUT, OVERFLOW, UNDERFLOW, ZERO
 from ..numbers import from_log, number, significant
-from .words import Sentence, agree, parts, regime, steps, word
+from .words import Sentence, agree, parts, regime, steps, together, word
 
 
 def _overflow(reading):
@@ -20,22 +20,37 @@ def _overflow(reading):
 
 def flow(reading, uncut=None):
     """The sentence of Flow. uncut: log10 of what would reach layer 1, step 1 without truncation, where it is cut."""
-    special = _overflow(reading) or _nothing(reading) or _beyond(reading)
+    special = _overflow(reading) or _nothing(reading) or _no_number(reading)
     if special:
         return special
     if _cuts_something(reading, uncut):
-        return _truncated(reading, uncut)
-    shut = _shut(reading)
-    if shut:
-        return shut
-    if reading.scalar and reading.T <= 12 and reading.state[0, 0] != UNDERFLOW:
-        return _by_hand(reading)
-    return _rate(reading)
+        said = _truncated(reading, uncut)
+    else:
+        said = _shut(reading) or (_by_hand if reading.scalar and reading.T <= 12 else _rate)(reading)
+    return Sentence(said.lead, together(_lost(reading), said.consequence))
+
+
+def _lost(reading):
+    """From which step back the float that training would use holds the gradient no more: the nearest to the loss."""
+    high, low = reading.state == OVERFLOW, reading.state[0] == UNDERFLOW
+    if high.any():
+        t = int(np.flatnonzero(high.any(axis=0))[-1])
+        l = int(np.flatnonzero(high[:, t])[-1])
+        return parts(f"In {reading.precision} it ", ("overflows", "grows"),
+                     f" at layer {l + 1}, step {t + 1}, {steps(reading.last_loss - t)} back.")
+    if not low.any():
+        return ()
+    t = int(np.flatnonzero(low)[-1])
+    if t + 1 < reading.last_loss and np.isin(reading.state[0, :t + 1], (UNDERFLOW, ZERO, CUT)).all():
+        return parts(f"In {reading.precision} layer 1 is ", ("lost", "fades"),
+                     f" from step {t + 1} down, {steps(reading.last_loss - t)} back.")
+    some = f"step {t + 1}" if low.sum() == 1 else f"{int(low.sum())} of its {reading.T} steps"
+    return parts(f"In {reading.precision} layer 1 is ", ("lost", "fades"), f" at {some}.")
 
 
 def _nothing(reading):
     """The loss sends nothing back."""
-    if reading.reference != 0:
+    if reading.log_reference != -np.inf:
         return None
     if not reading.seen[reading.scored].any():
         return Sentence(parts("No backward pass sees a loss: ", ("nothing", "fades"), " flows back."),
@@ -45,9 +60,9 @@ def _nothing(reading):
                     parts("The prediction is exact." if exact else "Its slope is 0 at every scored step."))
 
 
-def _beyond(reading):
-    """Some gradient outgrew float64."""
-    bad = np.argwhere(reading.state >= OVERFLOW)
+def _no_number(reading):
+    """What the loss sends in is itself beyond float64, or not a number."""
+    bad = np.argwhere(np.isnan(reading.log_size) | (reading.log_size == np.inf))
     if not len(bad):
         return None
     l, t = max(bad.tolist(), key=lambda cell: (cell[1], cell[0]))
@@ -64,7 +79,7 @@ def _cuts_something(reading, uncut):
     if reading.tau_max is None or reading.tau_max >= reading.T:
         return False
     unreached = not reading.reached[:reading.last_loss + 1].all()
-    less = uncut is None or reading.state[0, 0] != OK or abs(uncut - reading.log_ratio[0, 0]) > 1e-9
+    less = uncut is None or not np.isfinite(reading.curve[0, 0]) or abs(uncut - reading.log_ratio[0, 0]) > 1e-9
     return unreached or less or bool((reading.scored & ~reading.seen).any())
 
 
@@ -124,14 +139,15 @@ def _layers(names):
 def _arriving(reading):
     """(L, T) bool: cells into which some message flows."""
     with np.errstate(invalid="ignore"):
-        return (reading.space > 0) | (reading.time > 0)
+        return np.maximum(reading.log_space, reading.log_time) > -np.inf
 
 
 def _by_hand(reading):
-    value = reading.value[reading.quantity][0, 0] / reading.entering
+    (value, exponent), = reading.numbers(reading.quantity, 0, 0)
+    left = 10.0 ** min(reading.log_ratio[0, 0], 300.0)
     return Sentence(
         parts(f"The {'' if reading.losses == 1 else 'largest '}loss sends in {significant(reading.entering)}. ",
-              (significant(reading.value[reading.quantity][0, 0]), word(abs(value))), " arrives at layer 1, step 1."),
+              (significant(value, 2, exponent), word(left)), " arrives at layer 1, step 1."),
         parts("Small enough to check by hand: every number in the grid is one cell of the derivation."),
     )
 
@@ -140,13 +156,13 @@ def _rate(reading):
     losses, last = reading.losses, reading.last_loss
     if reading.state[0, 0] == ZERO:
         return _no_path(reading)
-    if last == 0 and reading.state[0, 0] == OK:
+    if last == 0 and np.isfinite(reading.curve[0, 0]):
         left = reading.log_ratio[0, 0]
         return Sentence(parts("One step: ", (from_log(left), word(10.0**left)), " of what the loss sends in reaches layer 1."),
                         parts("There is no step to go back to."))
     left, back = reading.log_ratio[0, 0], last
     fit = reading.fit()
-    if losses == 1 and reading.state[0, 0] == OK and last >= 12 and fit and fit.straight and agree(fit.rate, left):
+    if losses == 1 and np.isfinite(reading.curve[0, 0]) and last >= 12 and fit and fit.straight and agree(fit.rate, left):
         k, role = fit.rate, regime(fit.rate, left)
         if role == "grows":
             return Sentence(
@@ -165,11 +181,6 @@ def _rate(reading):
                   (from_log(left), role), " of it is left."),
             parts(consequence),
         )
-    if reading.state[0, 0] == UNDERFLOW:
-        first = int(np.flatnonzero(reading.state[0] == OK)[0]) if (reading.state[0] == OK).any() else last
-        return Sentence(parts("The gradient ", ("underflows", "fades"),
-                              f": before step {first + 1}, layer 1 holds less than a float64 can tell from 0."),
-                        parts(f"That is after {steps(last - first)} back."))
     factor = float(10.0 ** min(left, 300.0))
     return Sentence(
         parts("Of what the loss sends in, " if losses == 1 else "Of the largest that one loss sends in, ",
@@ -180,7 +191,7 @@ def _rate(reading):
 
 def _no_path(reading):
     """An exact zero at layer 1, step 1, although no layer is shut as a whole."""
-    held = np.flatnonzero(reading.state[0] == OK)
+    held = np.flatnonzero(np.isfinite(reading.curve[0]))
     return Sentence(
         parts(("Exactly 0", "fades"), " arrives at layer 1, step 1."),
         parts(f"Layer 1 is reached back to step {held[0] + 1}." if held.size else "Nothing arrives in layer 1 at all."))

@@ -1,14 +1,16 @@
 """Step: what each visit of a walk does."""
 
 
-from ..flow import OK, OVERFLOW, UNDERFLOW, ZERO
+import numpy as np
+
+from ..flow import OVERFLOW, UNDERFLOW, ZERO
 from ..numbers import from_log, significant
 from .words import Sentence, parts
 
 
 def before_the_walk(walk, reading):
     """Before the first cell is computed: what the loss sends in."""
-    if reading.reference > 0:
+    if reading.sends:
         entering = significant(reading.entering) if reading.scalar else "1"
         lead = parts(f"The {'' if reading.losses == 1 else 'largest '}loss sends in ", (entering, "strong"),
                      ". Nothing has flowed back yet.")
@@ -34,15 +36,15 @@ def wave(walk, n):
 
 
 def _one_cell(reading, l, t):
-    space = reading.space[l, t] > 0
-    time = t + 1 < reading.T and reading.recurrent[l] and reading.onward[t] > 0 and reading.time[l, t] > 0
+    space = reading.log_space[l, t] > -np.inf
+    time = t + 1 < reading.T and reading.recurrent[l] and reading.onward[t] > 0 and reading.log_time[l, t] > -np.inf
     above = ("from the loss", "strong") if l + 1 == reading.L else ("from above", "space")
     roads = [*([above] if space else []), *([("from the future", "time")] if time else [])]
     name, state = f"Layer {l + 1}, step {t + 1} ", reading.state[l, t]
     if state == UNDERFLOW:
-        return parts(name, "receives ", ("less than a float64 can tell from 0", "fades"), ".")
+        return parts(name, "receives ", (f"less than a {reading.precision} can tell from 0", "fades"), ".")
     if state >= OVERFLOW:
-        return parts(name, "receives ", ("more than a float64 can hold", "grows"), ".")
+        return parts(name, "receives ", (f"more than a {reading.precision} can hold", "grows"), ".")
     if not roads:
         return parts(name, "receives ", ("exactly 0", "fades"), ".")
     said = [name, "adds what comes ", roads[0], " and ", roads[1]] if len(roads) == 2 else [name, "takes what comes ", roads[0]]
@@ -70,7 +72,7 @@ def _left(walk, reading, l, t, many):
     """How much of what the loss sends in has come to a cell."""
     if reading.state[l, t] == ZERO:
         return f"{f'Layer {l + 1}, step {t + 1}' if many else 'It'} is exactly 0."
-    if reading.state[l, t] != OK:
+    if not np.isfinite(reading.log_ratio[l, t]):
         return ""
     where = f"Layer {l + 1}, step {t + 1} holds" if many else "It now holds"
     one = len(walk.flows) == 1 and reading.losses == 1

@@ -28,7 +28,7 @@ function build(root) {
   root.innerHTML = `
     <div class="rv-notes" role="status"></div>
     <div class="rv-head"><p class="rv-lead" role="status"></p>
-      <div class="rv-line"><p class="rv-consequence"></p><div class="rv-tools"></div></div></div>
+      <div class="rv-line"><p class="rv-consequence"></p><div class="rv-tools"></div></div><p class="rv-claim"></p></div>
     <div class="rv-figure" tabindex="0" role="group">
       <div class="rv-flow"><div class="rv-plot" role="img"></div><canvas class="rv-brush" aria-hidden="true"></canvas>
         <div class="rv-furniture"></div></div>
@@ -42,7 +42,7 @@ function build(root) {
   const find = (name) => root.querySelector(".rv-" + name);
   const board = { root, scale: 1, dialog: find("keys"), heading: find("equation .rv-heading span"),
     title: find("equation .rv-heading b") };
-  for (const name of ["proof", "notes", "lead", "consequence", "tools", "figure", "flow", "plot", "brush", "furniture", "stepping", "equation",
+  for (const name of ["proof", "notes", "lead", "consequence", "claim", "tools", "figure", "flow", "plot", "brush", "furniture", "stepping", "equation",
     "terms", "dialing", "foot", "examples"]) board[name] = find(name);
   board.say = (name, values) => board.component.setStateValue(name, [...values, Date.now()]);
   board.show = (picture) => show(board, picture);
@@ -108,6 +108,16 @@ function nodeAt(board, event) {
   return found ? [found[0], found[1]] : null;
 }
 
+// [x, y] in data of the place under the pointer on a figure's surface, or null.
+function placeAt(board, event) {
+  const { surface } = board.picture.spec.layout.meta, box = board.plot.getBoundingClientRect();
+  if (!surface) return null;
+  const across = ((event.clientX - box.x) / board.scale - surface.left) / (surface.right - surface.left);
+  const up = (surface.bottom - (event.clientY - box.y) / board.scale) / (surface.bottom - surface.top);
+  if (!(across >= 0 && across <= 1 && up >= 0 && up <= 1)) return null;
+  return [surface.x[0] + across * (surface.x[1] - surface.x[0]), surface.y[0] + up * (surface.y[1] - surface.y[0])];
+}
+
 // What a person does to Plotly's axes.
 function zoom(board) {
   const say = (first, last) => board.component.setStateValue("zoom", [first, last]);
@@ -128,6 +138,8 @@ function listen(board) {
     say("cell", cell);
   };
   board.plot.addEventListener("click", (event) => {
+    const place = placeAt(board, event);
+    if (place) return say("place", place);
     const cell = (board.picture.says.flow ? cellAt : nodeAt)(board, event);
     if (!cell) return;
     select(...cell);
@@ -294,6 +306,7 @@ function render(board, { rev, drawing }, live = false) {
     delete root.dataset.step;
     line(board.lead, picture.lead);
     line(board.consequence, picture.consequence);
+    board.claim.textContent = picture.says.claim ?? "";
     board.figure.style.height = `${picture.spec.layout.height}px`;
     board.equation.style.top = `${picture.spec.layout.meta.equation_top}px`;
     if (picture.equation) {

@@ -15,12 +15,19 @@ export function shades(stops) {
   });
 }
 
+// The edges of a map's cells, from their edges or their middles.
+function ends(places, count) {
+  if (places.length > count) return Array.from(places);
+  const half = count > 1 ? (places[1] - places[0]) / 2 : 0.5;
+  return [...Array.from(places, (place) => place - half), places[count - 1] + half];
+}
+
 function map(pen, trace, layout, x, y) {
   const own = trace.coloraxis ? layout.coloraxis : { cmin: trace.zmin, cmax: trace.zmax, colorscale: trace.colorscale };
   const colours = shades(own.colorscale), scale = 511 / (own.cmax - own.cmin);
-  const edges = Array.from(trace.x, (edge) => Math.round(x(edge)));
+  const edges = ends(trace.x, trace.z[0].length).map((edge) => Math.round(x(edge))), sides = ends(trace.y, trace.z.length);
   trace.z.forEach((row, r) => {
-    const top = Math.round(y(trace.y[r] + 0.5)), height = Math.round(y(trace.y[r] - 0.5)) - top;
+    const top = Math.round(y(sides[r + 1])), height = Math.round(y(sides[r])) - top;
     row.forEach((value, c) => {
       if (!Number.isFinite(value)) return;
       pen.fillStyle = colours[Math.round(Math.min(511, Math.max(0, (value - own.cmin) * scale)))];
@@ -104,8 +111,13 @@ function markers(pen, trace, x, y) {
       pen.stroke();
       return;
     }
-    pen.fillStyle = one(marker.color, i) ?? trace.line.color;
-    MARKS[symbol](pen, px, py, size);
+    pen.fillStyle = pen.strokeStyle = one(marker.color, i) ?? trace.line.color;
+    (MARKS[symbol] ?? MARKS.circle)(pen, px, py, size);
+    if (symbol.endsWith("-open")) {
+      pen.lineWidth = marker.line?.width ?? 1.5;
+      pen.stroke();
+      return;
+    }
     pen.fill();
     if (marker.line?.width) {
       pen.lineWidth = marker.line.width;
@@ -161,7 +173,7 @@ export function paint(canvas, { data, layout }) {
       pen.beginPath();
       pen.rect(left, top - 3, right - left, bottom - top + 6);
       if (trace.mode !== "markers") pen.clip();
-      if (trace.type === "heatmap") map(pen, trace, layout, x, y);
+      if (trace.type === "heatmap" || trace.type === "contour") map(pen, trace, layout, x, y);
       else if (trace.mode === "text") texts(pen, trace, layout, x, y);
       if (trace.mode?.includes("lines")) lines(pen, trace, x, y);
       if (trace.mode?.includes("markers")) markers(pen, trace, x, y);

@@ -3,9 +3,12 @@
 import pandas as pd
 import streamlit as st
 
+from ..along import USUAL
 from ..dials import SHORT
-from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, parse_layers
+from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, THIS, parse_layers
 from ..files import to_json
+from ..floats import FLOATS
+from ..landscape import SURFACES
 from ..links import too_large
 from ..network import INITS
 from ..sentences import parameter
@@ -18,7 +21,10 @@ SCORE_NAMES = {"last step": "last", "every step": "every", "chosen steps": "chos
 LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", 
               "squared": "squared error, ‖y−target‖²",
               "sigmoid": "cross-entropy, sigmoid", "softmax": "cross-entropy, softmax"}
-VIEW_NAMES = {"flow": "Flow", "truncation": "Truncation", "routes": "Routes"}
+VIEW_NAMES = {"flow": "Flow", "rate": "Rate", "truncation": "Truncation", "routes": "Routes", "wall": "Wall", "map": "Map"}
+SURFACE_NAMES = {"one unit": "one logistic unit", "latch": "one tanh unit, a latch", "counting": "a counting network",
+                 THIS: THIS}
+METHOD_NAMES = {"": "as usual for the surface", "norm": "clipped by norm", "value": "clipped by value", "RProp": "RProp"}
 QUANTITY_NAMES = {"delta": "∂C/∂z", "grad_h": "∂C/∂h"}
 NOTATION_NAMES = {"house": "W_S, W_T", "derivation": "derivation: wδ", "space/time": "space/time: ₛW, ₜW", "U, V, W": "U, V, W"}
 LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}$: columns kept",
@@ -29,8 +35,16 @@ def sidebar(carry):
     """The four groups. Each reruns by itself when one of its controls moves, and first of all brings the new picture."""
     with st.sidebar:
         st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
-        for name in GROUPS:
+        for name in used():
             part(name, carry)
+
+
+def used():
+    """The groups that the view on show uses."""
+    view = state.get("view") if not state.get("walk") else "flow"
+    if view == "wall" and state.get("surface") != THIS:
+        return ("wall",)
+    return tuple(name for name in GROUPS if name not in UNUSED.get(view, ("wall",)))
 
 
 @st.fragment
@@ -46,7 +60,7 @@ def layout():
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
             task and task.uses, table_layout(), editor_layout(), state.get("cut") and (end_of("tau_max"), end_of("tau_b")),
-            st.session_state.long,
+            st.session_state.long, used(), state.get("method") == "RProp",
             layer_count() if state.get("open") else 0)
 
 
@@ -229,7 +243,26 @@ def truncation():
         steps("tau_b")
 
 
-GROUPS = {"network": network, "weights": weights, "sequence": sequence, "truncation": truncation}
+def wall():
+    st.markdown("Surface and descents")
+    select("surface", SURFACE_NAMES)
+    if state.get("surface") == THIS:
+        with st.container(horizontal=True):
+            words("axis_x", placeholder="W_T1 1 1")
+            words("axis_y", placeholder="b1 1")
+        slide("span")
+    words("start", placeholder="click on the surface")
+    own = SURFACES.get(state.get("surface"), USUAL)
+    with st.container(horizontal=True):
+        surface_own("learning_rate", own.rate, width=113)
+        surface_own("descents", own.steps, width=113)
+    select("method", METHOD_NAMES)
+    if (state.get("method") or own.method) != "RProp":
+        surface_own("clip", own.clip)
+
+
+GROUPS = {"wall": wall, "network": network, "weights": weights, "sequence": sequence, "truncation": truncation}
+UNUSED = {"rate": ("wall", "truncation"), "map": ("wall", "truncation"), "wall": ()}
 
 
 def reading():
@@ -239,6 +272,7 @@ def reading():
         return
     with menu:
         segments("quantity", QUANTITY_NAMES, label=True)
+        select("precision", {name: name for name in FLOATS})
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}
         if state.get("open") not in layers:  # while the settings cannot be run, nothing else has noticed
@@ -282,6 +316,16 @@ def steps(name):
 def end_of(name):
     """Where the slider of tau_max or tau_b ends: at T, for more is all the way too, unless it stands beyond."""
     return max(2, min(SHORT, state.get("T"))) if state.get(name) <= state.get("T") else SHORT
+
+
+def surface_own(name, own, width="stretch"):
+    """A number that is the surface's own while its field is empty, which stands for 0."""
+    c, key, whole = CONTROLS[name], state.widget_key(name), CONTROLS[name]["kind"] == "whole"
+    if st.session_state.get(key) is None and "shown" in st.session_state:
+        st.session_state[key] = state.get(name) or None
+    value = st.number_input(c["label"], c["low"], c["high"], state.get(name) or None, step=1 if whole else c["step"], key=key,
+                            format=None if whole else "%.6g", help=c["help"], width=width, placeholder=f"{own:g}")
+    state.take(name, value or c["default"])
 
 
 def integer(name, disabled=False, width="stretch"):

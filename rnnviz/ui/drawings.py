@@ -2,7 +2,6 @@
 that is not shown is computed."""
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +17,8 @@ from ..flow import uncut as uncut_left
 from ..formulas import cell, gradient
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
+from ..jacobians import MOST_LAGS
+from ..jacobians import MOST_UNITS as MOST_UNITS_OF_A_PRODUCT
 from ..lags import parameters
 from ..links import to_link
 from ..network import split_name
@@ -40,12 +41,13 @@ class FlowDrawn:
     walk: Walk | None = None
     no_walk: str | None = None  # why there is none, where one was wanted
 
+    fields = ("quantity", "precision", "open", "walk")
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 
     @classmethod
-    def of(cls, experiment, checkpoint, before):
+    def of(cls, experiment, checkpoint, before, progress=None):
         result = run(experiment, checkpoint)
-        reading = read(result, experiment.quantity, checkpoint)
+        reading = read(result, experiment.quantity, checkpoint, experiment.precision)
         opened = None
         if 1 <= experiment.open <= reading.L and reading.overflow is None:
             opened = neurons(result, reading, experiment.open - 1)
@@ -91,10 +93,11 @@ class TruncationDrawn:
     source: object
 
     walk = no_walk = None
+    fields = ("weight", "per", "again")
     keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
 
     @classmethod
-    def of(cls, experiment, checkpoint, before):
+    def of(cls, experiment, checkpoint, before, progress=None):
         wanted, known, every = uncut(experiment), None, None
         if isinstance(before, cls) and before.source is not None and before.source == wanted:
             known, every = before.accounts.pairs, before.accounts.every
@@ -157,10 +160,11 @@ class RoutesDrawn:
     source: tuple | None = None
 
     walk = no_walk = None
+    fields = ("quantity", "weight", "layer", "step")  # the routes of another cell are counted anew
     keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
 
     @classmethod
-    def of(cls, experiment, checkpoint, before):
+    def of(cls, experiment, checkpoint, before, progress=None):
         same = isinstance(before, cls) and before.source is not None and before.source[0] == experiment.recipe
         made = before.source[1] if same else run(experiment, checkpoint)
         reading = before.reading if same else read(made, "delta", checkpoint)
@@ -225,6 +229,7 @@ def lets_again(experiment):
 
 
 PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss and step, a matrix's step, a cell's routes
+RATE = 15  # for a cubed unit, of each step of a product of Jacobians
 
 
 def work(experiment):
@@ -235,6 +240,10 @@ def work(experiment):
     if e.walk:
         return run_alone * e.windows.P
     units, losses, pair = sum(n for n, _, _ in e.stack), int(e.scored.sum()), sum(PAIR + 4 * n * n for n, _, _ in e.stack)
+    if e.view in ("wall", "map"):
+        return np.inf  # their pictures come when the hand lets go
+    if e.view == "rate":
+        return run_alone + min(e.T, MOST_LAGS) * RATE * (units**3 if units <= MOST_UNITS_OF_A_PRODUCT else 0)
     if e.view == "routes":
         return run_alone + e.T * (CELL * len(e.stack) + (units**3 if 1 < units <= MOST_UNITS else 0))
     if e.view != "truncation":
@@ -256,5 +265,3 @@ def outlined(experiment, shape, reached):
     steps = np.flatnonzero(reached)
     return layer - 1, int(steps[(len(steps) - 1) // 2])
 
-
-drawings = MappingProxyType({"flow": FlowDrawn, "truncation": TruncationDrawn, "routes": RoutesDrawn})

@@ -1,5 +1,7 @@
 """The page: the experiment in, its run, the picture out."""
 
+import time
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import streamlit as st
@@ -12,10 +14,12 @@ from ..links import too_large
 from ..proof import prove
 from ..sentences import checked
 from ..windows import truncated
-from . import board, controls, formulary, opening, reports, sharing, state, talking, trouble
+from . import board, causes, controls, formulary, opening, reports, sharing, state, talking, trouble
 from .drawings import gradients, lets_again, outlined
 from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
 from .shelf import shelf, shelve
+
+PATIENCE = 0.3  # s after which a picture that is still computed says how far it is
 
 
 def show():
@@ -86,7 +90,7 @@ def settled():
     """(the experiment to draw, why it is not the one on the controls): the last good one stays when a new one will not run."""
     try:
         wanted = state.experiment()
-        refused = problem(wanted)
+        refused = problem(wanted) or causes.problem(wanted)
     except ValueError as reason:
         wanted, refused = None, f"{reason}."
     if not refused:
@@ -204,8 +208,28 @@ def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
     wanted, kept = key(experiment), st.session_state.get("drawn")
     if kept is None or kept[0] != wanted:
-        kept = st.session_state.drawn = wanted, computed(experiment, checkpoint, kept and kept[1])
+        with progress() as told:
+            kept = st.session_state.drawn = wanted, computed(experiment, checkpoint, kept and kept[1], told)
     return kept[1]
+
+
+@contextmanager
+def progress():
+    """A function (done, of) that shows how far a picture has come, for as long as it is computed; nothing of it is seen where
+    that is not long."""
+    start, place = time.monotonic(), None
+
+    def told(done, of):
+        nonlocal place
+        if time.monotonic() - start > PATIENCE and done < of:
+            place = place or st.empty()
+            place.progress(done / of, f"{done} of {of} draws")
+
+    try:
+        yield told
+    finally:
+        if place is not None:
+            place.empty()
 
 
 @st.fragment

@@ -1,15 +1,19 @@
 """From an experiment to the picture of it: the one way that the page and the live lane both go."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..bptt import nothing
 from ..experiment import MAX_T
 from ..figures import THEMES
 from ..links import to_link
 from ..sentences import Sentence
-from .drawings import drawings, gradients, outlined
+from .causes import MapDrawn, RateDrawn, WallDrawn
+from .drawings import FlowDrawn, RoutesDrawn, TruncationDrawn, gradients, outlined
 from .walking import walking
 
+DRAWINGS = MappingProxyType({"flow": FlowDrawn, "rate": RateDrawn, "truncation": TruncationDrawn, "routes": RoutesDrawn,
+                             "wall": WallDrawn, "map": MapDrawn})
 WIDTH = 1068  # px of the board until the browser has said its own
 NARROWEST, WIDEST = 200, 4000
 LECTURE_WIDTH, LECTURE_TALL = 1019, 380  # px of a lecture's figure on a screen of 1920 by 1080, before they are scaled
@@ -57,14 +61,14 @@ def parse_view(text):
 
 def key(experiment):
     """What decides the Drawn of an experiment."""
-    e = experiment
-    cell = (e.layer, e.step) if e.view == "routes" else ()  # its routes are counted anew
-    return e.recipe, e.quantity, e.open, e.walk, e.view, e.weight, e.per, e.again, *cell
+    view = shown_view(experiment)
+    return experiment.recipe, view, *(getattr(experiment, name) for name in DRAWINGS[view].fields)
 
 
-def computed(experiment, checkpoint=nothing, before=None):
-    """The Drawn of an experiment. before: the Drawn of the last one, of which some may still hold."""
-    return drawings[shown_view(experiment)].of(experiment, checkpoint, before)
+def computed(experiment, checkpoint=nothing, before=None, progress=None):
+    """The Drawn of an experiment. before: the Drawn of the last one, of which some may still hold; progress(done, of): told
+    while a view is computed in parts."""
+    return DRAWINGS[shown_view(experiment)].of(experiment, checkpoint, before, progress)
 
 
 def shown_view(experiment):

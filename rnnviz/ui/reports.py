@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from ..examples import SCENES
+from ..examples import SCENES, opened
 from ..experiment import CONTROLS, MAX_T, value_problem
 from ..held import held_text
 from ..links import LONGEST_LINK, from_link, parse
@@ -14,9 +14,10 @@ from .shelf import shelf, shelve
 
 
 def on_stage(experiment):
-    """An experiment under the circumstances of now: in lecture mode or not, as a walk or not, with the same held curve."""
-    kept = {name: state.get(name) for name in ("lecture", "dial", "held", "walk", "view")}
-    return replace(experiment, visit=0, **kept)
+    """An example of the view on show under the circumstances of now: in lecture mode or not, as a walk or not, with the same
+    held curve."""
+    kept = {name: state.get(name) for name in ("lecture", "dial", "held", "walk")}
+    return replace(opened(experiment, state.get("view"), st.session_state.good), visit=0, **kept)
 
 
 def on_cell():
@@ -150,7 +151,20 @@ def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
-STAGE = ("walk", "visit", "lecture", "dial", "weight", "per", "again", "route")
-EVENTS = {"cell": on_cell, "room": on_room, "stage": on_stage_change, "leave": on_leave, "turn": on_turn, "hold": on_hold,
+def on_place():
+    """A click into a surface: the start of the descents, or the recurrent scale."""
+    value = reported("place")
+    if not (isinstance(value, (list, tuple)) and len(value) >= 2 and all(isinstance(v, (int, float)) for v in value[:2])):
+        return
+    x, y = value[:2]
+    made = {"wall": ("start", f"{x:.4g} {y:.4g}"), "map": ("g", round(float(x), 2))}.get(state.get("view"))
+    if made and value_problem(*made) is None:
+        state.change(**dict([made]))
+        st.session_state.redraw = True
+
+
+STAGE = ("walk", "visit", "lecture", "dial", "weight", "per", "again", "route", "layer", "shade")
+EVENTS = {"cell": on_cell, "place": on_place, "room": on_room,
+          "stage": on_stage_change, "leave": on_leave, "turn": on_turn, "hold": on_hold,
           "example": on_example, "talk": on_talk,
           "opens": on_opens, "width": on_width, "zoom": on_zoom, "back": on_back, "failed": on_failed}

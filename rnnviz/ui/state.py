@@ -40,9 +40,11 @@ def begin():
     first = "settings" not in session
     if first:
         follow(st.query_params.to_dict())
-    for name in CONTROLS:  # what a person just changed, before any control is drawn that depends on it
+    for name, control in CONTROLS.items():  # what a person just changed, before any control is drawn that depends on it
         if session.get(widget_key(name)) is not None:
             session.settings[name] = session[widget_key(name)]
+        elif widget_key(name) in session and control["kind"] in ("whole", "real") and control["default"] == 0:
+            session.settings[name] = control["default"]  # an empty field
     take_hand()
     take_edit()
     settle_choices()

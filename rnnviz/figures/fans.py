@@ -1,0 +1,181 @@
+"""Fans of singular values over the lag: of one layer by itself, and of the whole stack."""
+
+import numpy as np
+
+from ..numbers import from_log, number
+from .canvas import f4, mix
+from .frame import STILL, log_ticks, step_ticks
+
+MOST_LINES = 24  # between the two extremes of a fan
+DEEPEST = 20.0  # decades that a fan may reach down at least
+SPOKEN, NAMED = 250, 150  # px of a fan over which whole words stand, and its whole name
+PEAK = 0.3  # decades over 1 from which a peak is named
+
+
+def fans_of(rate):
+    """(name, Spectrum) of each fan there is: the layer's, and the stack's where it is another."""
+    made = []
+    if rate.own is not None:
+        made.append((f"layer {rate.layer + 1} by itself" if rate.L > 1 else "the layer", rate.own))
+    if rate.stack is not None and rate.stack is not rate.own:
+        made.append((f"all {rate.L} layers jointly", rate.stack))
+    return made
+
+
+def span_of(fans, decades):
+    """(low, high) of the axis that all fans share, log10: all values, but down to no more than twice what the best-kept
+    direction of a fan falls to."""
+    if decades:
+        return -1.04 * decades, 1.04 * decades
+    all_of = np.concatenate([[0.0], *(spectrum.log10.ravel() for _, spectrum in fans)])
+    largest = np.concatenate([[0.0], *(spectrum.largest for _, spectrum in fans)])
+    high, low = all_of.max(), all_of[np.isfinite(all_of)].min()
+    low = max(low, min(2 * largest[np.isfinite(largest)].min(), -DEEPEST))
+    room = 0.04 * max(high - low, 1.0)
+    return float(low - room), float(high + (3 * room if any(falls_from_a_peak(each) for _, each in fans) else room))
+
+
+def draw_fans(b):
+    """All fans on one scale, side by side; where there is none, why."""
+    b.heading("How a vector is stretched" if b.narrow and b.tall else "How a whole gradient vector is stretched",
+              "" if b.narrow else "singular values of ∂<i>h<sub>T</sub></i>/∂<i>h<sub>T−k</sub></i>", 16)
+    if not b.fans:
+        y = b.top + 20
+        for reason in b.rate.why:
+            y = b.broken(reason, *b.plots[0], y)
+        return {}
+    longest = max(int(spectrum.lags[-1]) for _, spectrum in b.fans)
+    places, words = ticks(b.low, b.high)
+    for place, text in zip(places, words, strict=True):
+        b.text(text, height(b, place), right=b.plots[0][0] - 6, colour=b.theme.second)
+    axes = {}
+    for i, (name, spectrum) in enumerate(b.fans):
+        axes |= draw_fan(b, i, name, spectrum, longest, places)
+    b.text("lag: steps back from the end", b.bottom + 29, middle=(b.plots[0][0] + b.plots[-1][1]) / 2, colour=b.theme.second)
+    return axes
+
+
+def ticks(low, high):
+    """(places, words) of a log10 axis of any length: a long product leaves every float's range."""
+    if high - low <= 1000:
+        return log_ticks(low, high)
+    step = 500 * int(np.ceil((high - low) / 2500))
+    places = range(step * int(np.ceil(low / step)), int(np.floor(high)) + 1, step)
+    return [float(p) for p in places], ["1" if p == 0 else f"10<sup>{str(p).replace('-', '−')}</sup>" for p in places]
+
+
+def height(b, value):
+    """px from the top of a log10."""
+    return b.bottom - (b.bottom - b.top) * (value - b.low) / (b.high - b.low)
+
+
+def draw_fan(b, i, name, spectrum, longest, places):
+    left, right = b.plots[i]
+    theme, axis = b.theme, str(i + 1) if i else ""
+    x, y = f"x{axis}", f"y{axis}"
+    pace = f"<b style='color:{theme.time}'>× {number(spectrum.pace)}</b>"
+    room = right - left
+    said = f"  best kept {pace} per step" if room >= SPOKEN else f"  {pace}" if room >= NAMED else ""
+    b.text(f"<b>{name if room >= NAMED else name.split(' by')[0].replace('layers ', '')}</b>{said}", 41, left=left)
+    for lag in step_ticks(0, longest, right - left):
+        b.text(str(lag), b.bottom + 11, middle=left + (right - left) * lag / longest, colour=theme.second)
+    lags, values = from_the_end(spectrum)
+    shade(b, lags, values, x, y)
+    b.traces.append(dict(type="scatter", mode="lines", x=f4([0, longest]), y=f4([0, 0]), hoverinfo="skip", xaxis=x, yaxis=y,
+                         name="1", line=dict(width=1, color=theme.third)))
+    if i == 0 and b.rate.own is spectrum:
+        dotted(b, lags, x, y)
+    thin(b, lags, values, x, y)
+    rate_of_run(b, i, lags, x, y)
+    extremes = [("smallest", "smallest singular value that is not 0", lowest(values))] if values.shape[1] > 1 else []
+    for short, words, column in (*extremes, ("largest", "largest singular value", values[:, 0])):
+        b.traces.append(dict(
+            type="scatter", mode="lines", x=f4(lags), y=f4(shown(column)), xaxis=x, yaxis=y, name=short,
+            line=dict(width=2.2, color=theme.ink),
+            hovertemplate=f"%{{x:.0f}} back: {words} 10<sup>%{{y:.2f}}</sup><extra></extra>"))
+    label_peak(b, spectrum, left, right, longest)
+    zeros = int(np.isneginf(values[-1]).sum())
+    if zeros:
+        b.text(f"{zeros} of {values.shape[1]} exactly 0", b.bottom - 12, left=left + 6, colour=theme.fades)
+    if spectrum.lags[-1] < b.rate.steps - 1:
+        b.text(f"the last {spectrum.lags[-1]} of {b.rate.steps - 1}", b.bottom - (30 if zeros else 12), left=left + 6,
+               colour=theme.second)
+    return {f"xaxis{axis}": dict(range=[0, longest], domain=b.across(left, right), anchor=y, **STILL),
+            f"yaxis{axis}": dict(range=[b.low, b.high], domain=b.domain(b.top, b.bottom), anchor=x,
+                                   **STILL | dict(showgrid=True, gridcolor=theme.grid, tickvals=places))}
+
+
+def from_the_end(spectrum):
+    """Lags and log10 from lag 0 on, at which nothing is multiplied yet and every singular value is 1."""
+    return np.append(0, spectrum.lags), np.concatenate([np.zeros((1, spectrum.log10.shape[1])), spectrum.log10])
+
+
+def shown(values):
+    """Values as they are drawn: a 0 ends its line."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def lowest(values):
+    """The smallest singular value at each lag that is not 0."""
+    return np.where(np.isfinite(values), values, np.inf).min(axis=1)
+
+
+def shade(b, lags, values, x, y):
+    """A ground under the fan, from its smallest value to its largest."""
+    there = np.isfinite(values[:, 0])
+    if values.shape[1] == 1 or not there.any():
+        return
+    lags, top, low = lags[there], values[there, 0], np.maximum(lowest(values[there]), b.low)
+    b.traces.append(dict(
+        type="scatter", mode="lines", x=f4(np.append(lags, lags[::-1])), y=f4(np.append(np.maximum(top, b.low), low[::-1])),
+        fill="toself", fillcolor=mix(b.theme.page, b.theme.hairline, 0.5), line=dict(width=0), hoverinfo="skip", xaxis=x,
+        yaxis=y, name="fan"))
+
+
+def thin(b, lags, values, x, y):
+    """The singular values between the extremes, all as one trace: of many, some."""
+    n = values.shape[1]
+    between = np.unique(np.linspace(1, n - 2, min(n - 2, MOST_LINES)).round().astype(int)) if n > 2 else ()
+    if len(between):
+        lines = np.concatenate([shown(values[:, between]), np.full((1, len(between)), np.nan)])  # a gap after each
+        b.traces.append(dict(
+            type="scatter", mode="lines", x=f4(np.tile(np.append(lags, lags[-1]), len(between))), y=f4(lines.T.ravel()),
+            line=dict(width=0.8, color=mix(b.theme.page, b.theme.third, 0.6)), hoverinfo="skip", xaxis=x, yaxis=y,
+            name="between"))
+
+
+def dotted(b, lags, x, y):
+    """What the bound of the layer allows, where it is under 1."""
+    if b.rate.surely_fades and b.rate.bound > 0:
+        b.traces.append(dict(
+            type="scatter", mode="lines", x=f4(lags), y=f4(lags * np.log10(b.rate.bound)), xaxis=x, yaxis=y, name="bound",
+            line=dict(width=1.6, color=b.theme.second, dash="dot"),
+            hovertemplate="no singular value lies over σ<sub>max</sub>(W<sub>T</sub>) max φ′ = "
+                          f"{b.rate.bound:.3g} per step<extra></extra>"))
+
+
+def rate_of_run(b, i, lags, x, y):
+    """How this run's own delta fades or grows, in the fan of the stack through which it flows."""
+    fit = b.rate.measured
+    if fit is None or not fit.straight or not fit.rate > 0 or b.fans[i][1] is not b.rate.stack:
+        return
+    b.traces.append(dict(
+        type="scatter", mode="lines", x=f4(lags), y=f4(lags * np.log10(fit.rate)), xaxis=x, yaxis=y, name="this run",
+        line=dict(width=1.8, color=b.theme.time, dash="dash"),
+        hovertemplate=f"this run’s δ of layer {b.rate.layer + 1}: × {fit.rate:.3g} per step back<extra></extra>"))
+
+
+def label_peak(b, spectrum, left, right, longest):
+    """The largest singular value of all, where it rises over 1 and falls again."""
+    if not falls_from_a_peak(spectrum):
+        return
+    peak, lag = spectrum.peak
+    at = left + (right - left) * lag / longest
+    side = {"left": at + 6} if at < (left + right) / 2 else {"right": at - 6}
+    b.text(f"<b>× {from_log(peak)}</b>, {lag} back", height(b, peak) - 10, colour=b.theme.grows, **side)
+
+
+def falls_from_a_peak(spectrum):
+    """Whether the largest singular value rises well over 1 and then falls well below its peak."""
+    peak, _ = spectrum.peak
+    return peak >= PEAK and spectrum.largest[-1] <= peak - PEAK

@@ -1,0 +1,262 @@
+"""An error surface in greys, the two ways down over it, and the lines where the unit's long run changes."""
+
+from html import escape
+
+import numpy as np
+
+from ..landscape import inside
+from ..numbers import number, significant
+from .canvas import f4, mix
+
+GREY = 0.78  # how far the shade goes from the page's colour to the axes' grey
+LEVELS = 14  # contours
+WIDE = 1000.0  # a loss whose largest value is so many times its median is shown as a power of ten
+MOST_DECADES = 10  # of such a shade
+STOPS = 13
+LETTER = 6.6  # px that a letter takes, on average
+HEAD = 11  # px of an arrow's head
+FEW = 120  # steps whose points are drawn
+KINDS = {"fold": "fold", "flip": "flip", "boundary": "start on the boundary of two basins"}
+APART = 9  # px between a point of a path and a word
+
+
+def draw_surface(b):
+    """The shaded surface, its lines, both ways and all words on it; its axes."""
+    w, theme = b.wall, b.theme
+    z, powers = shade(b)
+    b.traces.append(dict(
+        type="contour", name="surface", x=f4(w.surface.x), y=f4(w.surface.y), z=f4(z), xaxis="x", yaxis="y",
+        colorscale=greys(theme, powers), showscale=False, connectgaps=False, **limits(z),
+        line=dict(width=0.6, color=mix(theme.page, theme.third, 0.9)), hovertemplate=hover(b, powers)))
+    b.taken = boxes_of_paths(b)
+    for line in w.lines:
+        draw_line(b, line)
+    leave(b, w.other, theme.space)
+    leave(b, w.plain, theme.grows)
+    draw_path(b, w.other, theme.space, "RProp" if w.method == "RProp" else "clipped")
+    draw_path(b, w.plain, theme.grows, "plain")
+    draw_start(b)
+    name_ways(b)
+    name_shades(b, z)
+    return draw_axes(b)
+
+
+def shade(b):
+    """(z (ny, nx), powers): what is shaded, and whether it is log10 of it; nan where it is beyond the float range."""
+    surface = b.wall.surface
+    values = surface.norm if b.shade == "gradient" else surface.loss
+    z = np.where(np.isfinite(values), values, np.nan)
+    if not np.isfinite(z).any():
+        return z, False
+    powers = b.shade == "gradient" or np.nanmax(z) > WIDE * np.nanmedian(z)
+    if not powers:
+        return z, False
+    with np.errstate(divide="ignore"):
+        z = np.log10(z)
+    return np.maximum(z, np.nanmax(z) - MOST_DECADES), True  # an exact 0 has no power: it lies at the lower end
+
+
+def limits(z):
+    """The ends of the shade, and where its contours lie."""
+    there = z[np.isfinite(z)]
+    low, high = (float(there.min()), float(there.max())) if there.size else (0.0, 1.0)
+    size = (high - low) / LEVELS or 1.0
+    contours = dict(coloring="heatmap", showlines=True, start=low + size, end=high - size / 2, size=size)
+    return dict(zmin=low, zmax=high if high > low else low + 1.0, autocontour=False, contours=contours)
+
+
+def greys(theme, powers):
+    """The colour scale: as much ink as there is loss. A loss that is no power of ten is inked by its root, the error."""
+    places = np.linspace(0.0, 1.0, STOPS)
+    return [[float(p), mix(theme.page, theme.third, GREY * (p if powers else np.sqrt(p)))] for p in places]
+
+
+def hover(b, powers):
+    x, y = (escape(name) for name in b.wall.surface.landscape.names)
+    what = "‖gradient‖" if b.shade == "gradient" else "loss"
+    value = "10<sup>%{z:.2f}</sup>" if powers else "%{z:.4g}"
+    return f"{x} %{{x:.4g}}, {y} %{{y:.4g}}: {what} {value}<extra></extra>"
+
+
+# Where words may stand.
+
+
+def boxes_of_paths(b):
+    """[[left, top, right, bottom]] in px around every point of both ways inside the frame."""
+    points = np.concatenate([b.wall.plain.points, b.wall.other.points])
+    x, y = b.px(points[inside(b.wall.surface, points)]).T
+    return np.stack([x - APART, y - APART, x + APART, y + APART], axis=-1).tolist()
+
+
+def place(b, words, spots):
+    """Writes words (text, colour) where they cover least: their left end at the first such of the spots (x, y), in px."""
+    text, ink = words
+    wide = LETTER * len(plain(text)) + 4
+
+    def box(spot):
+        x = min(max(spot[0], b.left + 4), b.edge - wide - 2)
+        y = min(max(spot[1], b.top + 12), b.bottom - 12)
+        return x, y - 10, x + wide, y + 10
+
+    boxes = np.array([box(spot) for spot in spots])
+    found = boxes[covered(boxes, np.reshape(b.taken, (-1, 4))).argmin()].tolist()
+    b.taken.append(found)
+    b.text(text, found[1] + 10, left=found[0], colour=ink, back=True)
+
+
+def covered(boxes, taken):
+    """(N,) square px that each box (N, 4) shares with those that are taken (M, 4), together."""
+    across = np.minimum(boxes[:, None, 2], taken[:, 2]) - np.maximum(boxes[:, None, 0], taken[:, 0])
+    down = np.minimum(boxes[:, None, 3], taken[:, 3]) - np.maximum(boxes[:, None, 1], taken[:, 1])
+    return (np.maximum(across, 0.0) * np.maximum(down, 0.0)).sum(axis=1)
+
+
+def plain(text):
+    """A text without its tags."""
+    return "".join(part.partition(">")[2] if i else part for i, part in enumerate(text.split("<")))
+
+
+def corners(b):
+    """Spots all over the frame, the corners first."""
+    return [(b.left + 8 + across * (b.edge - b.left), b.top + 14 + down * (b.bottom - b.top - 28))
+            for across in (0.0, 1.0, 0.33, 0.66) for down in (1.0, 0.0, 0.25, 0.5, 0.75)]
+
+
+# What is drawn.
+
+
+def draw_line(b, line):
+    theme = b.theme
+    b.traces.append(dict(type="scatter", mode="lines", name=line.kind, x=f4(line.w), y=f4(line.b), xaxis="x", yaxis="y",
+                         line=dict(width=1.2, color=theme.ink, dash="dot" if line.kind == "boundary" else "dash"),
+                         hovertemplate=f"{KINDS[line.kind]}<extra></extra>"))
+    ends = b.px(np.stack([line.w, line.b], axis=-1))
+    spots = [(x + 6, y + dy) for x, y in ends[::-12] for dy in (-13, 13)]
+    place(b, (KINDS[line.kind], theme.ink), spots)
+
+
+def draw_path(b, path, ink, name):
+    """The points of a way inside the frame, joined."""
+    there = inside(b.wall.surface, path.points)
+    points = np.where(there[:, None], path.points, np.nan)
+    many = path.steps > FEW
+    b.traces.append(dict(
+        type="scatter", mode="lines+markers", name=name, x=f4(points[:, 0]), y=f4(points[:, 1]), xaxis="x", yaxis="y",
+        line=dict(width=1.4 if many else 2.2, color=ink), marker=dict(size=3.5 if many else 6, color=ink), connectgaps=False,
+        customdata=f4(np.stack([np.arange(len(points)), path.loss, path.norm], axis=-1)),
+        hovertemplate=f"{name}, after %{{customdata[0]:.0f}} steps: loss %{{customdata[1]:.4g}}, ‖gradient‖ "
+                      "%{customdata[2]:.3g}<extra></extra>"))
+
+
+def leave(b, path, ink):
+    """An arrow from the last point of a way before it leaves the frame to where it crosses the edge."""
+    there = inside(b.wall.surface, path.points)
+    if there.all() or not there[0]:
+        return
+    first = int((~there).argmax())
+    tail, tip = crossing(b, path.points[first - 1], path.points[first])
+    along = (tip - tail) / (np.hypot(*(tip - tail)) or 1.0)
+    side = np.array([-along[1], along[0]])
+    neck = tip - HEAD * along
+    b.line([tail, neck], ink, 2.6)
+    b.line([tip, neck + 0.5 * HEAD * side, neck - 0.5 * HEAD * side], ink, 1, fill=ink)
+    if path is b.wall.plain:
+        b.tip = tip
+
+
+def crossing(b, inner, outer):
+    """(tail, tip) in px: from a point inside the frame towards one outside, as far as the frame's edge."""
+    (low_x, high_x), (low_y, high_y) = b.wall.surface.frame
+    step, share = outer - inner, 1.0
+    for of, low, high, at in ((step[0], low_x, high_x, inner[0]), (step[1], low_y, high_y, inner[1])):
+        if of:
+            share = min(share, ((high if of > 0 else low) - at) / of)
+    return b.px(np.stack([inner, inner + share * step]))
+
+
+def draw_start(b):
+    theme, start = b.theme, b.wall.start
+    b.traces.append(dict(
+        type="scatter", mode="markers", name="start", x=f4(start[:1]), y=f4(start[1:]), xaxis="x", yaxis="y",
+        marker=dict(size=13, color=theme.page, line=dict(width=3.2, color=theme.ink)), cliponaxis=True,
+        hovertemplate="start<extra></extra>"))
+    (x, y), = b.px(start[None])
+    place(b, ("start", theme.ink), [(x + 12, y), (x - 46, y), (x + 12, y - 18), (x + 12, y + 18)])
+
+
+def name_ways(b):
+    """What became of both ways, in words beside them."""
+    w, theme = b.wall, b.theme
+    if b.tip is not None:
+        x, y = b.tip
+        wide = LETTER * len(plain(thrown(w))) + 4
+        place(b, (f"<b>{thrown(w)}</b>", theme.grows), [(x - wide - 16, y + 20), (x + 16, y + 20), (x - wide - 16, y + 44),
+                                                       (x + 16, y + 44), (x - wide - 16, y - 20), (x + 16, y - 20)])
+    else:
+        words = ended(w.plain, "unclipped") if w.leaves is None else thrown(w)
+        place(b, (f"<b>{words}</b>", theme.grows), corners(b))
+    place(b, (f"<b>{ended(w.other, 'RProp' if w.method == 'RProp' else 'clipped')}</b>", theme.space), corners(b))
+
+
+def thrown(wall):
+    """What became of plain descent, once it has left the frame."""
+    if wall.steepest + 1 != wall.leaves:
+        return "unclipped: leaves the frame"
+    if wall.lands is None:
+        return "unclipped: thrown beyond the float range"
+    return f"unclipped: thrown {significant(wall.thrown, 3)} units away"
+
+
+def ended(path, name):
+    """Where a way ends."""
+    if path.stopped:
+        return f"{name}: leaves the float range at step {path.stopped}"
+    return f"{name}: loss {number(float(path.loss[-1]))} after {path.steps} steps"
+
+
+def name_shades(b, z):
+    """The words for the darkest and the lightest part of the surface, where nothing else stands."""
+    what = "gradient" if b.shade == "gradient" else "loss"
+    if not np.isfinite(z).any() or b.narrow:
+        return
+    rows, columns = z.shape
+    high, low = np.where(np.isfinite(z), z, -np.inf), np.where(np.isfinite(z), z, np.inf)
+    words = (("high", np.argsort(-high, axis=None)), ("low", np.argsort(low, axis=None)))
+    for name, order in words:
+        some = order[:rows * columns // 5:max(1, rows * columns // 400)]
+        points = np.stack([b.wall.surface.x[some % columns], b.wall.surface.y[some // columns]], axis=-1)
+        spots = [(x - 25, y) for x, y in b.px(points) if b.left + 40 < x < b.edge - 60 and b.top + 20 < y < b.bottom - 20]
+        if spots:
+            place(b, (f"{name} {what}", b.theme.ink), spots)
+
+
+def draw_axes(b):
+    """Ticks and names of the two weights, at fixed px; the axes themselves."""
+    theme, landscape = b.theme, b.wall.surface.landscape
+    (low_x, high_x), (low_y, high_y) = frame = b.wall.surface.frame
+    for value, words in ticks(low_x, high_x, (b.edge - b.left) / 80):
+        b.text(words, b.bottom + 11, middle=b.px(np.array([[value, low_y]]))[0, 0], colour=theme.second)
+    for value, words in ticks(low_y, high_y, (b.bottom - b.top) / 45):
+        b.text(words, b.px(np.array([[low_x, value]]))[0, 1], right=b.left - 6, colour=theme.second)
+    (name_x, name_y) = (f"{meaning} <i>{escape(name)}</i>".strip() for name, meaning in
+                        zip(landscape.names, landscape.meanings, strict=True))
+    if not np.isfinite(b.wall.surface.norm if b.shade == "gradient" else b.wall.surface.loss).all():
+        b.text("blank: beyond the float range", b.top - 20, right=b.edge, colour=theme.second)
+    b.text(name_x, b.bottom + 30, middle=(b.left + b.edge) / 2, colour=theme.second)
+    b.text(f"{name_y} ↑", b.top - 20, left=0, colour=theme.second)
+    b.surface = dict(left=b.left, right=b.edge, top=b.top, bottom=b.bottom, x=list(frame[0]), y=list(frame[1]))
+    still = dict(showgrid=False, zeroline=False, ticks="", fixedrange=True, showticklabels=False)
+    return {"xaxis": dict(range=[low_x, high_x], domain=b.across(b.left, b.edge), anchor="y", **still),
+            "yaxis": dict(range=[low_y, high_y], domain=b.domain(b.top, b.bottom), anchor="x", **still)}
+
+
+def ticks(low, high, most):
+    """[(value, words)] of round numbers between two ends, about `most` of them."""
+    rough = (high - low) / max(2.0, most)
+    unit = 10.0 ** np.floor(np.log10(rough))
+    step = unit * next(k for k in (1, 2, 5, 10) if k * unit >= rough * 0.999)
+    places = max(0, -int(np.floor(np.log10(step) + 1e-9)))
+    values = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+    return [(float(value), f"{value + 0.0:.{places}f}".replace("-", "−")) for value in values]
+
+

@@ -1,0 +1,347 @@
+"""Why a gradient fades, holds or grows: what every step back multiplies it by.
+
+    J^l_t = dh^l_t/dh^l_{t-1} = diag(phi'(z^l_t)) W_T^l        dh_T/dh_{T-k} = J_T J_{T-1} .. J_{T-k+1}
+
+For one layer by itself, and for the whole stack jointly: what a deep network keeps may travel through other layers, which
+no product of one layer shows. Beside the products stand what is known without them: eigenvalues and the largest singular
+value of W_T, the bound that it gives, and how much W_T alone amplifies at most.
+
+Source: Pascanu, Mikolov and Bengio (2013) for products and bound; the space/time text for the stack.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bptt import nothing
+from .cells import CELLS
+from .flow import Fit, read, spectral_norm
+from .graded import log_singular_values, parts_of, times, unit
+from .values import freeze
+
+MOST_UNITS = 192  # of a product
+MOST_LAGS = 400  # that singular values are shown over
+MOST_STEPS = 1000  # that a product runs over
+STEP_WORK, FEWEST_STEPS = 200_000_000, 30  # steps x units cubed; but so many steps always
+MOST_SHOWN, FEWEST_SHOWN = 60, 8  # lags at which all singular values are computed
+SHOWN_WORK = 25_000_000  # lags x units cubed
+MOST_POWERS, POWER_WORK = 400, 100_000_000  # of W_T alone; powers x units cubed
+MOST_APART = 8  # groups of units whose products are kept by themselves
+SLACK = 1e-9  # a norm is 1 within its rounding
+SHUT = 0.1  # a unit with phi' below this is shut
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Singular values of dh_T/dh_{T-k} over the lags k.
+
+    lags (K,): ascending, from 1, perhaps with gaps; log10 (K, n): largest first, -inf where exactly 0, each right to the last
+    digits. steps: how many the longest product runs over, at least the last lag. exponents (n,): the Lyapunov exponents over
+    these steps, natural log per step: that of each singular value, divided by the steps.
+    """
+
+    lags: np.ndarray
+    log10: np.ndarray
+    steps: int
+    exponents: np.ndarray
+
+    @property
+    def largest(self):
+        """(K,): log10 of the largest at each lag."""
+        return self.log10[:, 0]
+
+    @property
+    def peak(self):
+        """(log10, lag) of the largest of all; (0.0, 0), the lag at which nothing is multiplied yet, if none is over 1."""
+        i = int(self.largest.argmax())
+        return (float(self.largest[i]), int(self.lags[i])) if self.largest[i] > 0 else (0.0, 0)
+
+    @property
+    def pace(self):
+        """The factor per step of the best-kept direction, over all lags shown; 0 where nothing is kept."""
+        return float(10.0 ** (self.largest[-1] / self.lags[-1]))
+
+    @property
+    def gone(self):
+        """The first lag shown at which every singular value is exactly 0, None if there is none."""
+        none = np.isneginf(self.largest)
+        return int(self.lags[none.argmax()]) if none.any() else None
+
+
+@dataclass(frozen=True)
+class Transient:
+    """How much W_T alone amplifies: log10 of the largest ||(W_T^T)^k|| and its k, 0 where no power is over 1; over which
+    powers it was sought, and whether none beyond them can be larger. An eigenvalue over 1 has no largest: log10 is inf."""
+
+    log10: float
+    at: int
+    powers: int
+    settled: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Rate:
+    """What Rate shows of a run.
+
+    layer: from 0, the one that is looked at by itself; widths, cells, recurrent: of all layers. T: steps of the sequence;
+    steps: those before the forward pass left the float range, all as a rule.
+    own, stack: the Spectrum of the layer and of the whole stack, the same object where there is one layer; None where `why`, a
+    tuple of plain sentences, says so. eigenvalues (n,) complex, of the layer's W_T, largest first; sigma_max: its largest
+    singular value; transient: its Transient; all None where it is not recurrent. bounds: per layer sigma_max(W_T) max phi',
+    None without W_T or where phi' has no bound. shut, mean, geometric (L,): per layer over all steps and units the
+    share of phi' under 0.1, and its two means; nan without a step. measured: the Fit of the layer's delta in this run, or None.
+    """
+
+    layer: int
+    widths: tuple
+    cells: tuple
+    recurrent: tuple
+    T: int
+    steps: int
+    own: Spectrum | None
+    stack: Spectrum | None
+    why: tuple
+    eigenvalues: np.ndarray | None
+    sigma_max: float | None
+    transient: Transient | None
+    bounds: tuple
+    shut: np.ndarray
+    mean: np.ndarray
+    geometric: np.ndarray
+    measured: Fit | None
+
+    @property
+    def L(self):
+        return len(self.widths)
+
+    @property
+    def max_slope(self):
+        """What phi' of the layer never exceeds; None where there is no such bound."""
+        return CELLS[self.cells[self.layer]].max_slope
+
+    @property
+    def bound(self):
+        """sigma_max(W_T) max phi' of the layer: no product of k of its Jacobians has a singular value over its k-th power."""
+        return self.bounds[self.layer]
+
+    @property
+    def radius(self):
+        """The spectral radius of W_T: the largest size of an eigenvalue."""
+        return None if self.eigenvalues is None else float(np.abs(self.eigenvalues[0]))
+
+    @property
+    def drawn_in(self):
+        """(n,): the eigenvalues of W_T times the mean phi' of the layer."""
+        return None if self.eigenvalues is None else self.eigenvalues * self.mean[self.layer]
+
+    @property
+    def surely_fades(self):
+        """Whether the bound of the layer says that its product vanishes, for any input and at any length."""
+        return under_one(self.bound)
+
+    @property
+    def all_surely_fade(self):
+        """Whether the bounds of all recurrent layers do: then the product of the stack vanishes too, in the end. Its blocks
+        below the diagonal are bounded, so that they only multiply what fades by a power of k."""
+        return any(self.recurrent) and all(under_one(b) for b, there in zip(self.bounds, self.recurrent, strict=True) if there)
+
+
+def under_one(bound):
+    """Whether a bound is under 1 by more than its rounding."""
+    return bound is not None and bound < 1 - SLACK
+
+
+def rates(run, layer=0, reading=None, checkpoint=nothing):
+    """The Rate of a run, for one layer (from 0) and for the stack.
+
+    reading: its Flow, if that is at hand. checkpoint() is called before each step of a product and may raise to stop.
+    Raises ValueError on a layer that is not there.
+    """
+    network, T = run.network, run.sequence.T
+    layers = network.layers
+    if not 0 <= layer < len(layers):
+        raise ValueError(f"layer is {layer}; it must be 0 to {len(layers) - 1}")
+    steps = T if run.forward.overflow is None else run.forward.overflow[1]
+    slopes = slopes_of(run, steps)
+    own, stack, why = _spectra(layers, layer, slopes, checkpoint)
+    W_T = layers[layer].W_T
+    eigenvalues = None if W_T is None else _eigenvalues(W_T)
+    reading = read(run, checkpoint=checkpoint) if reading is None and run.backward is not None else reading
+    with np.errstate(divide="ignore"):
+        geometric = [np.exp(np.log(slope).mean()) if steps else np.nan for slope in slopes]
+    return Rate(
+        layer, network.widths, tuple(each.cell for each in layers), tuple(each.recurrent for each in layers), T, steps,
+        own, stack, why, eigenvalues, None if W_T is None else spectral_norm(W_T),
+        None if W_T is None else transient(W_T, float(np.abs(eigenvalues[0])), checkpoint),
+        _bounds(layers, checkpoint),
+        freeze(np.array([(slope < SHUT).mean() if steps else np.nan for slope in slopes])),
+        freeze(np.array([slope.mean() if steps else np.nan for slope in slopes])), freeze(np.array(geometric)),
+        None if reading is None else reading.fit(layer),
+    )
+
+
+def slopes_of(run, steps):
+    """Per layer phi'(z) of the first so many steps, (steps, n)."""
+    if run.backward is not None:
+        return tuple(slope[:steps] for slope in run.backward.slopes)
+    there = zip(run.network.layers, run.forward.z, run.forward.state, strict=True)
+    return tuple(CELLS[layer.cell].slopes(z[:steps], state[:steps]) for layer, z, state in there)
+
+
+def _bounds(layers, checkpoint):
+    """Per layer sigma_max(W_T) max phi', or None."""
+    made = []
+    for layer in layers:
+        checkpoint()
+        most = CELLS[layer.cell].max_slope
+        made.append(None if most is None or not layer.recurrent else most * spectral_norm(layer.W_T))
+    return tuple(made)
+
+
+def _eigenvalues(W_T):
+    found = np.linalg.eigvals(W_T).astype(complex)
+    return freeze(found[np.argsort(-np.abs(found), kind="stable")])
+
+
+# The products of this run.
+
+
+def _spectra(layers, l, slopes, checkpoint):
+    """(Spectrum of layer l, of the stack, reasons): each None where a reason says why."""
+    T, N, why, own, stack = len(slopes[0]), sum(layer.n for layer in layers), [], None, None
+    if T < 2:
+        return None, None, ("A product of Jacobians needs two steps.",)
+    W_T = layers[l].W_T
+    if W_T is None:
+        why.append(f"Layer {l + 1} is not recurrent: nothing flows back through it in time.")
+    elif len(W_T) > MOST_UNITS:
+        why.append(f"The products of {len(W_T)} units take too long; layers of {MOST_UNITS} or fewer show them.")
+    else:
+        own = spectrum(lambda k: slopes[l][-1 - k, :, None] * W_T, W_T != 0, T - 1, checkpoint)
+    if len(layers) == 1:
+        return own, own, tuple(why)
+    if not any(layer.recurrent for layer in layers):
+        why.append("No layer is recurrent: nothing flows back in time.")
+    elif N > MOST_UNITS:
+        why.append(f"The products of all {N} units jointly take too long; stacks of {MOST_UNITS} or fewer show them.")
+    else:
+        stack = spectrum(lambda k: stack_jacobian(layers, [slope[-1 - k] for slope in slopes]), _links(layers), T - 1,
+                         checkpoint)
+        if stack is None:
+            why.append("The Jacobians of the stack leave the float range.")
+    return own, stack, tuple(why)
+
+
+def stack_jacobian(layers, slopes):
+    """dh_t/dh_{t-1} of the states of all layers side by side, (N, N), from phi'(z_t) of each.
+
+    Block (l, m) is (prod_{j=l..m+1} diag(phi'_j) W_S^j) diag(phi'_m) W_T^m, and 0 where m is above l.
+    """
+    ends = np.cumsum([0, *(layer.n for layer in layers)])
+    J = np.zeros((ends[-1], ends[-1]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for l, (layer, slope) in enumerate(zip(layers, slopes, strict=True)):
+            rows = J[ends[l]:ends[l + 1]]
+            if l:
+                np.matmul(layer.W_S, J[ends[l - 1]:ends[l], :ends[l]], out=rows[:, :ends[l]])
+            if layer.recurrent:
+                rows[:, ends[l]:ends[l + 1]] += layer.W_T
+            rows *= slope[:, None]
+    return J
+
+
+def _links(layers):
+    """(N, N) bool: the units of the stack that some Jacobian may link, through a unit between or by themselves."""
+    ends = np.cumsum([0, *(layer.n for layer in layers)])
+    links = np.zeros((ends[-1], ends[-1]), bool)
+    for l, layer in enumerate(layers):
+        here = slice(*ends[l:l + 2])
+        if layer.recurrent:
+            links[here, here] = layer.W_T != 0
+        if l:
+            links[here, slice(*ends[l - 1:l + 1])] = layer.W_S != 0
+    return links
+
+
+def spectrum(jacobian, links, steps, checkpoint=nothing):
+    """The Spectrum of a product of Jacobians; None if not even the first is a matrix of finite numbers.
+
+    jacobian(k) (n, n): dh_{T-k}/dh_{T-k-1}, k from 0; links (n, n) bool: where its entries may differ from 0. Groups of units
+    that it does not link are kept apart: rounding would link them.
+    """
+    n = len(links)
+    steps = min(steps, MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // n**3))
+    most = min(steps, MOST_LAGS)
+    lags = np.unique(np.linspace(1, most, min(most, MOST_SHOWN, max(FEWEST_SHOWN, SHOWN_WORK // n**3))).round().astype(int))
+    alone, groups = _split(links)
+    logs, products, shown, found = np.zeros(len(alone)), [unit(len(group)) for group in groups], set(lags.tolist()), []
+    done = 0
+    for k in range(steps):
+        checkpoint()
+        J = jacobian(k)
+        if not np.isfinite(J).all():
+            break
+        with np.errstate(divide="ignore"):
+            logs += np.log10(np.abs(J[alone, alone]))
+        products = [times((J if len(group) == n else J[np.ix_(group, group)]).T, product)
+                    for group, product in zip(groups, products, strict=True)]
+        done = k + 1
+        if done in shown:
+            found.append(_together(logs, products, n, checkpoint))
+    if not done:
+        return None
+    last = found[-1] if done in shown else _together(logs, products, n, checkpoint)
+    if not found:
+        lags, found = np.array([done]), [last]
+    return Spectrum(freeze(lags[:len(found)]), freeze(np.array(found)), done, freeze(last * np.log(10.0) / done))
+
+
+def _split(links):
+    """(units that are linked to themselves at most, groups of the others)."""
+    parts = parts_of(links)
+    alone = [part[0] for part in parts if len(part) == 1]
+    groups = [part for part in parts if len(part) > 1]
+    if len(groups) > MOST_APART:
+        groups = [np.sort(np.concatenate(groups))]
+    return np.array(alone, int), groups
+
+
+def _together(logs, products, n, checkpoint):
+    """(n,) log10 of the singular values of all groups, largest first, -inf for each that is 0."""
+    made = np.full(n, -np.inf)
+    found = [logs]
+    for product in products:
+        checkpoint()
+        found.append(log_singular_values(product))
+    found = np.concatenate(found)
+    made[:len(found)] = found
+    return np.sort(made)[::-1]
+
+
+# What W_T does alone.
+
+
+def transient(W_T, radius, checkpoint=nothing):
+    """The Transient of a recurrent matrix (n, n) with this spectral radius.
+
+    Once a power m does not amplify, ||W^k|| <= ||W^m||^(k // m) ||W^(k mod m)|| leaves no later one above those before it.
+    """
+    if radius > 1 + SLACK:
+        return Transient(np.inf, 0, 0, True)
+    n = len(W_T)
+    powers = min(MOST_POWERS, max(16, POWER_WORK // n**3))
+    peak, at, power = 1.0, 0, np.eye(n)
+    for k in range(1, powers + 1):
+        checkpoint()
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = power @ W_T
+            frobenius = float(np.linalg.norm(power))
+        if not np.isfinite(frobenius):
+            return Transient(np.inf, 0, k, False)
+        if peak < frobenius or frobenius <= np.sqrt(n) * (1 + SLACK):  # it lies between the norm and sqrt(n) times the norm
+            norm = spectral_norm(power)
+            if norm > peak * (1 + SLACK):
+                peak, at = norm, k
+            if norm <= 1 + SLACK:
+                return Transient(float(np.log10(peak)), at, k, True)
+    return Transient(float(np.log10(peak)), at, powers, False)
