@@ -31,21 +31,24 @@ from .own import Table, Weights
 from .proof import prove
 from .sentences import flow as flow_sentence
 from .sentences import gain_map as map_sentence
+from .sentences import long as long_sentence
 from .sentences import rate as rate_sentence
 from .sentences import routes as routes_sentence
 from .sentences import sum_over_steps as sum_sentence
 from .sentences import truncation as truncation_sentence
 from .sentences import wall as wall_sentence
+from .stream import Streamed, long_run, stream
 from .tasks import LOSSES, TASKS, Sequence, sequence
 from .windows import Windows, full, one_pass_per_loss, truncated
 
 __all__ = [
     "CELLS", "EXAMPLES", "INITS", "LOSSES", "SURFACES", "TASKS", "Accounts", "Backward", "Experiment", "Flow", "Forward",
-    "GainMap", "Layer", "Network", "Rate", "Run", "Sequence", "Table", "Wall", "Weights", "Windows", "account", "backward",
-    "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_json", "from_link", "full", "load", "map_figure",
-    "map_sentence", "neurons", "of_network", "one_pass_per_loss", "prove", "rate_figure", "rate_sentence", "rates", "read",
-    "routes_figure", "routes_sentence", "run", "sequence", "sum_sentence", "sweep", "to_json", "to_link", "trace",
-    "truncated", "truncation_figure", "truncation_sentence", "uncut", "wall_figure", "wall_of", "wall_sentence",
+    "GainMap", "Layer", "Network", "Rate", "Run", "Sequence", "Streamed", "Table", "Wall", "Weights", "Windows", "account",
+    "backward", "cell", "draw", "flow_figure", "flow_sentence", "forward", "from_json", "from_link", "full", "load",
+    "long_figure", "long_run", "long_sentence", "map_figure", "map_sentence", "neurons", "of_network", "one_pass_per_loss",
+    "prove", "rate_figure", "rate_sentence", "rates", "read", "routes_figure", "routes_sentence", "run", "sequence",
+    "stream", "sum_sentence", "sweep", "to_json", "to_link", "trace", "truncated", "truncation_figure",
+    "truncation_sentence", "uncut", "wall_figure", "wall_of", "wall_sentence",
 ]
 
 

@@ -202,7 +202,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     slope_out = time_first(trace.slope_out)
     sent = slope_out if network.W_out is None else times(slope_out, network.W_out, checkpoint)
     states = [time_first(state) for state in trace.state]
-    slopes = _slopes(network.layers, [time_first(z) for z in trace.z], states, checkpoint)
+    slopes = slopes_of(network.layers, [time_first(z) for z in trace.z], states, checkpoint)
     far, outer_of, sum_of = None, partial(outer, checkpoint=checkpoint), sum_to
     if per_pass:
         cells, dh_0 = _apart(network, sent, slopes, windows, checkpoint)
@@ -211,7 +211,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         fewest = windows.carrying(np.ones(windows.T, bool)).merged()
         cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
         sums = cells
-        if _single_and_pointwise(network, sent) and not _in_the_middle(network, sent, slopes, cells):
+        if single_and_pointwise(network, sent) and not in_the_middle(network, sent, slopes, cells):
             far, dh_0 = _far(network, slope_out, slopes, fewest, checkpoint)
             for arrays, plain in zip(far, cells, strict=True):
                 for array, out in zip(arrays, plain, strict=True):
@@ -243,7 +243,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
     )
 
 
-def _single_and_pointwise(network, sent):
+def single_and_pointwise(network, sent):
     """Whether numbers can carry exponents: those of one network over one sequence, whose cells have no gates."""
     return sent.ndim == 2 and all(CELLS[layer.cell].gates == CELLS[layer.cell].states == 1 for layer in network.layers)
 
@@ -251,7 +251,7 @@ def _single_and_pointwise(network, sent):
 SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range
 
 
-def _in_the_middle(network, sent, slopes, cells):
+def in_the_middle(network, sent, slopes, cells):
     """Whether every number of a plain backward pass is so far from the ends of the float range that none was lost on the way.
 
     Exact zeros are lost numbers only where something small could have become one.
@@ -304,7 +304,7 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
     inside = slice(first, last + 1)
     made, dh_0, above, delta = [], [], None, None
     layers = network.layers[::-1]
-    for layer, slope, arrays in zip(layers, reversed(slopes), _rows_of_cells(layers, (T, *lead)), strict=True):
+    for layer, slope, arrays in zip(layers, reversed(slopes), rows_of_cells(layers, (T, *lead)), strict=True):
         for array in arrays:
             array[:first] = array[last + 1:] = 0.0
         rows = [array[inside] for array in arrays]
@@ -313,14 +313,14 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
             rows[2][:since - first] = 0.0
         else:
             times(delta, above.W_S, checkpoint, out=rows[2])
-        entry = _layer_backward(layer, slope[inside], *rows, checkpoint)
+        entry = layer_backward(layer, slope[inside], *rows, checkpoint)
         made.append(arrays)
         dh_0.append(entry if first == 0 else np.zeros_like(entry))
         above, delta = layer, rows[0]
     return made[::-1], dh_0[::-1]
 
 
-def _rows_of_cells(layers, lead):
+def rows_of_cells(layers, lead):
     """Per layer [delta, grad_h, from_space, from_time], empty, in one piece of memory."""
     made = together(float, *((*lead, k * layer.n) for layer in layers for k in (CELLS[layer.cell].gates, 1, 1, 1)))
     return [made[i:i + 4] for i in range(0, len(made), 4)]
@@ -352,7 +352,7 @@ def delta_apart(network, sequence, trace, windows, checkpoint=nothing):
     made = [np.zeros((windows.P, windows.T, len(layer.W_S))) for layer in network.layers]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         sent = slope_out if network.W_out is None else times(slope_out, network.W_out, checkpoint)
-        slopes = _slopes(network.layers, trace.z, states, checkpoint)
+        slopes = slopes_of(network.layers, trace.z, states, checkpoint)
         for passes, steps, cells, _ in _columns_back(network, sent, slopes, windows, checkpoint):
             for each, (delta, *_) in zip(made, cells, strict=True):
                 each[passes, steps] = delta
@@ -390,7 +390,7 @@ def _columns_back(network, sent, slopes, windows, checkpoint=nothing):
     dC/dh_0 (m', .., states*n) of the passes that stand at the first step, empty while none does.
     """
     passes, steps = np.arange(windows.P), windows.last
-    room = _rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))
+    room = rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))
     deltas, carries = [None] * len(network.layers), [None] * len(network.layers)
     while True:
         checkpoint()
@@ -446,8 +446,10 @@ def _evenly(steps):
     return slice(int(steps[0]), int(steps[-1]) + 1, int(gap)) if gap and (np.diff(steps) == gap).all() else steps
 
 
-def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint):
-    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n)."""
+def layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint, after=None):
+    """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n).
+
+    slope: as slopes_of gives it; after: delta of the step after the last, 0 unless given."""
     cell, T, n = CELLS[layer.cell], len(delta), layer.n
     entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
@@ -459,7 +461,7 @@ def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoi
     to_h_0 = np.empty((*delta.shape[1:-1], n))
     product, pullback, add = step_product(transposed(layer.W_T), to_h_0), cell.pullback, np.add
     backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta)]
-    delta_after, carry = np.zeros_like(delta[0]), None
+    delta_after, carry = np.zeros_like(delta[0]) if after is None else after, None
     for steps in blocks(T, steps_between_checks(layer.W_T, to_h_0), checkpoint):
         for space, time, grad, slope_t, delta_t in zip(*(rows[steps] for rows in backwards), strict=True):
             product(delta_after, time)
@@ -475,7 +477,7 @@ def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoi
     return entry
 
 
-def _slopes(layers, zs, states, checkpoint):
+def slopes_of(layers, zs, states, checkpoint):
     """Per layer what the cell's pullback needs at every step, (T, .., m), computed in blocks that stay in cache."""
     cells, sizes = [CELLS[layer.cell] for layer in layers], [steps_in_cache(z) for z in zs]
     first = [cell.slopes(z[:k], state[:-1][:k]) for cell, z, state, k in zip(cells, zs, states, sizes, strict=True)]

@@ -65,8 +65,9 @@ def roelants_rprop(wall):
 
 def roelants_gradient(wall):
     true = float(np.abs(Counting().gradient_over_time(1.0, 2.0)).max())
-    return (f"Roelants, part 1, calls the gradient at this point of the order of 10⁷: it is {power(np.log10(wall.largest), 2)}. "
-            f"His figure of it over the steps reaches {power(np.log10(true * Counting().count), 2)}, because it adds up the "
+    largest = power(np.log10(wall.largest), 2)
+    return (f"Roelants, part 1, calls the gradient at this point of the order of 10⁷: it is {largest}. His "
+            f"figure of it over the steps reaches {power(np.log10(true * Counting().count), 2)}, because it adds up the "
             f"{Counting().count} sequences twice: right is {power(np.log10(true), 2)}.")
 
 

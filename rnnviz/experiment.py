@@ -24,6 +24,7 @@ from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: see cost
 MAX_WIDTH, MAX_T = MAX_SIDE, 10_000
+MOST_LONG, LONG_BUDGET, LONG_NUMBERS = 1_000_000, 20_000_000_000, 10_000_000  # steps, cost and inputs of a streamed run
 BY_HAND, TABLE = "by hand", "table"
 VIEWS = ("flow", "rate", "truncation", "routes", "wall", "map")
 THIS = "this network"  # the surface of the network on the controls
@@ -84,6 +85,8 @@ class Experiment:
     hand: str = words("", 400, "Weights by hand",
                       'One group a layer, from the input upwards: "W_S W_T b", groups separated by commas.', "Weights")
     T: int = whole(30, 1, MAX_T, "Steps T", "Length of the sequence.", "Sequence")
+    long: int = whole(0, 0, MOST_LONG, "Long run", f"Steps of a run in segments, up to {MOST_LONG:,}; empty for none. Flow "
+                      "then shows what is left of its gradient, many steps in a column.", "Sequence", picture=False)
     score: str = choice("last step", ("last step", "every step", "chosen steps"), "Loss",
                         "The steps whose output is scored.", "Sequence")
     steps: str = words("", 200, "Chosen steps", 'Such as "5, 10-12, 30".', "Sequence")
@@ -384,6 +387,20 @@ def cost(experiment):
     size += below * n_out if e.readout == "linear" else 0
     columns = max(e.T, e.windows.merged().columns()) if e.cut else e.T
     return size * columns + e.T * (3000 * len(e.stack) + 60 * (n_in + n_out))
+
+
+def long_problem(experiment):
+    """Why the long run of an experiment cannot be streamed, in one plain sentence, or None."""
+    e = experiment
+    if e.task == TABLE:
+        return f"A table has {len(e.table.numbers):,} rows at most; choose another input for a long run."
+    if e.score == "chosen steps":
+        return "A long run is scored at its last step or at every step; choose one of the two."
+    numbers, work = e.long * sum(ends(e)), cost(replace(e, T=1, cut=False)) * e.long
+    if numbers > LONG_NUMBERS or work > LONG_BUDGET:
+        most = int(e.long * min(LONG_NUMBERS / numbers, LONG_BUDGET / work))
+        return f"This long run takes too long; {most:,} steps of it would fit."
+    return None
 
 
 def longest(experiment):

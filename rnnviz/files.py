@@ -299,6 +299,14 @@ def map_csv(gainmap):
     return tables.write_table(columns | ({} if m.predicted is None else {"predicted log10": m.predicted.ravel()}))
 
 
+def long_csv(streamed):
+    """What is left of the gradient of a Streamed as a table, one row a column of its figure: first and last step, log10 of the
+    median of every layer over what the loss sends in."""
+    edges, medians = streamed.binned()
+    columns = {"first step": (edges[:-1] + 0.5).astype(int), "last step": (edges[1:] - 0.5).astype(int)}
+    return tables.write_table(columns | {f"log10 ratio of layer {l}": row for l, row in enumerate(medians, start=1)})
+
+
 PICTURES = {  # what a program imports for each kind of picture, and how it makes it
     "flow": ("", """run = rnnviz.run(experiment)
 flow = rnnviz.read(run, experiment.quantity, precision=experiment.precision)
@@ -329,6 +337,10 @@ sentence = rnnviz.rate_sentence(rate).text
     "wall": ("", """wall = rnnviz.wall_of(experiment)
 sentence = rnnviz.wall_sentence(wall).text
 {check}rnnviz.wall_figure(wall, shade=experiment.shade, {options}).show()
+"""),
+    "long": ("", """streamed = rnnviz.long_run(experiment)
+sentence = rnnviz.long_sentence(streamed).text
+{check}rnnviz.long_figure(streamed, {options}).show()
 """),
     "map": ("", """gainmap = rnnviz.sweep(experiment)
 sentence = rnnviz.map_sentence(gainmap).text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bptt import backward, nothing
+from .bptt import backward, forward, nothing
 from .cells import CELLS
 from .floats import FLOATS
 from .scaled import Scaled
@@ -52,7 +52,8 @@ class Flow:
     0; log_ratio: the same over `reference`; log_space, log_time: log10 of the sizes of the two messages; cosine: of the angle
     between them (nan where one is 0); openness: mean phi'(z); state: OK, CUT, ZERO (exact), UNDERFLOW or OVERFLOW in the float
     `precision` that training would use (all of a cell becomes 0, or some of it infinite), NAN, or PENDING
-    where the forward pass overflowed and nothing was sent back (overflow: its first layer and step, from 0).
+    where the forward pass overflowed and nothing was sent back (overflow: its first layer and step, from 0; factor: the largest
+    factor on every W_T, in thousandths, under which it would not, 0 if none; None where that takes too long to find).
     log_reference: log10 of the largest gradient that a loss some pass sees sends in, ||W_out^T dL_t/do_t||, the reference.
     shut: per layer, the share of units with phi' below 0.1. value: signed numbers of layers that are one
     unit wide (nan elsewhere): value["delta"], ["grad_h"], ["space"], ["time"], ["slope"]. vectors: the same names, per layer
@@ -91,6 +92,7 @@ class Flow:
     loss: float
     precision: str = "float64"
     overflow: tuple | None = None
+    factor: float | None = None
     far: dict | None = None
 
     @property
@@ -258,7 +260,7 @@ def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
         tau_max=windows.tau_max, precision=precision,
     )
     if run.backward is None:
-        return _stopped(run, quantity, described)
+        return _stopped(run, quantity, described, checkpoint)
     backward = run.backward
     plain = {"delta": backward.delta, "grad_h": backward.grad_h, "space": backward.from_space, "time": backward.from_time}
     cells = plain if backward.far is None else dict(zip(plain, zip(*backward.far, strict=True), strict=True))
@@ -293,7 +295,26 @@ def _cosines(space, time):
     return np.stack([cosines(s, t, norms(s), norms(t)) for s, t in zip(space, time, strict=True)])
 
 
-def _stopped(run, quantity, described):
+MOST_TRIALS = 60_000_000  # multiply-adds of all forward passes that look for a factor that fits
+
+
+def largest_factor(run, checkpoint=nothing):
+    """The largest factor on every W_T, in thousandths, under which no state of a run overflows; 0.0 if there is none, None
+    where that takes too long to find. Found by halves: a factor that fits is taken to fit below, too.
+    """
+    network, thousand = run.network, 1000
+    if network.layers[0].W_S.ndim > 2 or run.sequence.T * network.size * thousand.bit_length() > MOST_TRIALS:
+        return None
+    low, high = -1, thousand  # the largest that is known to fit, and the least that is known not to
+    while high - low > 1:
+        middle = (low + high) // 2
+        layers = [replace(layer, W_T=layer.W_T * middle / thousand) if layer.recurrent else layer for layer in network.layers]
+        there = forward(replace(network, layers=layers), run.sequence, checkpoint)
+        low, high = (low, middle) if there.overflow else (middle, high)
+    return max(low, 0) / thousand
+
+
+def _stopped(run, quantity, described, checkpoint):
     """The Flow of a run whose forward pass overflowed: openness up to that step, nothing else."""
     layers, (bad_layer, bad_step) = run.network.layers, run.forward.overflow
     shape = (len(layers), run.sequence.T)
@@ -309,7 +330,7 @@ def _stopped(run, quantity, described):
     return Flow(
         quantity, nothing, nothing, nothing, nothing, nothing, freeze(openness), freeze(shut), freeze(state), np.nan,
         value=dict.fromkeys(QUANTITIES, nothing), vectors=dict.fromkeys(QUANTITIES, (None,) * len(layers)), ceiling=None,
-        overflow=run.forward.overflow, **described,
+        overflow=run.forward.overflow, factor=largest_factor(run, checkpoint), **described,
     )
 
 

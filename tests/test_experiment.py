@@ -328,7 +328,7 @@ def test_how_a_picture_is_read_does_not_change_the_run(experiment, data):
     reading = {"quantity": "grad_h", "notation": "space/time", "layer": 2, "step": 3, "open": 1, "decades": 8}
     stage = {"walk": "by layer", "visit": 4, "lecture": "1", "dial": "T", "held": "?g=1.25"}
     reading |= stage | {"view": "truncation", "weight": "W_S1", "per": "lag", "again": True, "route": 3}
-    reading |= {"precision": "float16"}
+    reading |= {"precision": "float16", "long": 20_000}
     reading |= {"surface": "counting", "shade": "gradient", "start": "1 2", "learning_rate": 0.1, "method": "value",
                 "clip": 0.2, "descents": 5, "axis_x": "W_T1 1 1", "axis_y": "b1 1", "span": 2.0}
     assert {name for name, control in CONTROLS.items() if not control["picture"]} == set(reading)

@@ -362,3 +362,26 @@ def test_neurons_show_every_unit_of_a_layer_on_the_readings_scale(experiment):
         expected = np.abs(chosen.T[numbers]) / flow.reference
         np.testing.assert_allclose(10.0 ** units.log_ratio[numbers], expected, rtol=1e-12)
         assert not chosen.T[units.state == ZERO].any()
+
+
+# Where a state overflows.
+
+
+@pytest.mark.parametrize("w", [1.5, 2.0, 7.0])
+def test_the_largest_factor_that_fits_is_that_of_the_largest_power(w):
+    """h_t = sum of w^k grows like w^T: the largest w c with T = 3000 steps within the float range, in thousandths."""
+    made = trace(Network([Layer([[1.0]], [[w]], cell="linear")]), Sequence(np.ones((3000, 1)), np.zeros((3000, 1))))
+    factor = read(made).factor
+
+    def fits(c):
+        h = mpmath.fsum(mpmath.mpf(w * c) ** k for k in range(3000))
+        return h <= mpmath.mpf(np.finfo(float).max)
+
+    assert fits(factor)
+    assert not fits(factor + 0.001)
+
+
+def test_where_the_input_alone_overflows_no_factor_fits():
+    layers = [Layer([[1e200]], [[1.0]], cell="linear"), Layer([[1e200]], [[1.0]], cell="linear")]
+    flow = read(trace(Network(layers), Sequence(np.ones((5, 1)), np.zeros((5, 1)))))
+    assert (flow.overflow, flow.factor) == ((1, 0), 0.0)

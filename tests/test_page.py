@@ -285,7 +285,7 @@ def test_every_control_has_a_widget_that_sets_it():
         "tau_b": (5, {"cut": True}), "quantity": ("grad_h", {}), "notation": ("derivation", {}), "open": (2, {}),
         "decades": (16, {}), "inputs": (3, {"task": "noise"}), "outputs": (2, {"task": "noise"}), "columns": ("2", TABLED),
         "aim": ("zero", TABLED), "target_column": (2, {**TABLED, "aim": "a column"}), "scaling": ("none", TABLED),
-        "view": ("truncation", {}), "precision": ("float16", {}), "surface": ("latch", {"view": "wall"}),
+        "view": ("truncation", {}), "long": (12_000, {}), "precision": ("float16", {}), "surface": ("latch", {"view": "wall"}),
         "start": ("1 2", {"view": "wall"}), "learning_rate": (0.25, {"view": "wall"}), "method": ("value", {"view": "wall"}),
         "clip": (0.5, {"view": "wall"}), "descents": (9, {"view": "wall"}),
         "axis_x": ("W_S1 1 1", {"view": "wall", "surface": "this network"}),

@@ -9,6 +9,7 @@ from .theme import LEFT
 LINE, HEAD = 21, 34  # px of a line of facts; of the heading over one
 BAR, THICK = 92, 9  # px of the bar of a mean phi'
 COLUMNS = 3  # layers side by side
+ROUNDING = 1e-12  # under which an exponent is no exponent
 TWO_COLUMNS = 1000  # px of a figure from which on facts stand in two columns
 
 
@@ -44,9 +45,14 @@ def alone(rate):
 def exponents(rate):
     """The largest and the smallest Lyapunov exponent of each fan."""
     there = [(f"layer {rate.layer + 1}: ", rate.own), ("all: ", rate.stack)] if rate.L > 1 else [("", rate.own)]
-    said = [f"{name}{significant(found.exponents[0])} to {significant(found.exponents[-1])}" for name, found in there
+    said = [name + " to ".join(dict.fromkeys(exponent(found.exponents[end]) for end in (0, -1))) for name, found in there
             if found is not None]
     return f"<b>Lyapunov exponents</b>  {', '.join(said)}, ln per step" if said else None
+
+
+def exponent(value):
+    """A Lyapunov exponent in words; what is only rounding is 0."""
+    return significant(value if abs(value) > ROUNDING else 0.0)
 
 
 def measured(rate, theme):

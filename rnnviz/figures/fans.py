@@ -8,7 +8,9 @@ from .frame import STILL, log_ticks, step_ticks
 
 MOST_LINES = 24  # between the two extremes of a fan
 DEEPEST = 20.0  # decades that a fan may reach down at least
-SPOKEN, NAMED = 250, 150  # px of a fan over which whole words stand, and its whole name
+SPOKEN, NAMED, PACED = 250, 150, 130  # px of a fan over which whole words stand, its whole name, and its pace
+NAME = 58  # px of the name of the topmost line
+FLAT = 0.3  # decades that a fan must span to be shown as it is; a flatter one has a decade on either side
 PEAK = 0.3  # decades over 1 from which a peak is named
 
 
@@ -31,6 +33,8 @@ def span_of(fans, decades):
     largest = np.concatenate([[0.0], *(spectrum.largest for _, spectrum in fans)])
     high, low = all_of.max(), all_of[np.isfinite(all_of)].min()
     low = max(low, min(2 * largest[np.isfinite(largest)].min(), -DEEPEST))
+    if high - low < FLAT:
+        low, high = low - 1.0, high + 1.0
     room = 0.04 * max(high - low, 1.0)
     return float(low - room), float(high + (3 * room if any(falls_from_a_peak(each) for _, each in fans) else room))
 
@@ -75,7 +79,7 @@ def draw_fan(b, i, name, spectrum, longest, places):
     x, y = f"x{axis}", f"y{axis}"
     pace = f"<b style='color:{theme.time}'>× {number(spectrum.pace)}</b>"
     room = right - left
-    said = f"  best kept {pace} per step" if room >= SPOKEN else f"  {pace}" if room >= NAMED else ""
+    said = f"  best kept {pace} per step" if room >= SPOKEN else f"  {pace}" if room >= PACED else ""
     b.text(f"<b>{name if room >= NAMED else name.split(' by')[0].replace('layers ', '')}</b>{said}", 41, left=left)
     for lag in step_ticks(0, longest, right - left):
         b.text(str(lag), b.bottom + 11, middle=left + (right - left) * lag / longest, colour=theme.second)
@@ -94,12 +98,14 @@ def draw_fan(b, i, name, spectrum, longest, places):
             line=dict(width=2.2, color=theme.ink),
             hovertemplate=f"%{{x:.0f}} back: {words} 10<sup>%{{y:.2f}}</sup><extra></extra>"))
     label_peak(b, spectrum, left, right, longest)
+    if i == 0 and room >= NAMED:
+        name_largest(b, spectrum, left, right, longest)
     zeros = int(np.isneginf(values[-1]).sum())
     if zeros:
-        b.text(f"{zeros} of {values.shape[1]} exactly 0", b.bottom - 12, left=left + 6, colour=theme.fades)
+        b.text(f"{zeros} of {values.shape[1]} exactly 0", b.bottom - 12, left=left + 6, colour=theme.fades, back=True)
     if spectrum.lags[-1] < b.rate.steps - 1:
         b.text(f"the last {spectrum.lags[-1]} of {b.rate.steps - 1}", b.bottom - (30 if zeros else 12), left=left + 6,
-               colour=theme.second)
+               colour=theme.second, back=True)
     return {f"xaxis{axis}": dict(range=[0, longest], domain=b.across(left, right), anchor=y, **STILL),
             f"yaxis{axis}": dict(range=[b.low, b.high], domain=b.domain(b.top, b.bottom), anchor=x,
                                    **STILL | dict(showgrid=True, gridcolor=theme.grid, tickvals=places))}
@@ -173,6 +179,15 @@ def label_peak(b, spectrum, left, right, longest):
     at = left + (right - left) * lag / longest
     side = {"left": at + 6} if at < (left + right) / 2 else {"right": at - 6}
     b.text(f"<b>× {from_log(peak)}</b>, {lag} back", height(b, peak) - 10, colour=b.theme.grows, **side)
+
+
+def name_largest(b, spectrum, left, right, longest):
+    """Which line is the largest singular value: over its right end, higher than all of it that lies under the words."""
+    lags, values = from_the_end(spectrum)
+    under = values[lags >= longest * (1.0 - NAME / (right - left)), 0]
+    named_already = falls_from_a_peak(spectrum) and longest - spectrum.peak[1] <= longest * 2 * NAME / (right - left)
+    if np.isfinite(under).any() and not named_already:
+        b.text("largest σ", height(b, under.max()) - 11, right=right - 2, back=True)
 
 
 def falls_from_a_peak(spectrum):

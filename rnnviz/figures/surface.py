@@ -16,8 +16,11 @@ STOPS = 13
 LETTER = 6.6  # px that a letter takes, on average
 HEAD = 11  # px of an arrow's head
 FEW = 120  # steps whose points are drawn
-KINDS = {"fold": "fold", "flip": "flip", "boundary": "start on the boundary of two basins"}
+KINDS = {"fold": "fold", "flip": "flip", "boundary": "basin boundary"}
+MEANINGS = {"fold": "fold: two fixed points meet and vanish", "flip": "flip: a fixed point turns into a cycle of two states",
+            "boundary": "the unit starts on the boundary of two basins"}
 APART = 9  # px between a point of a path and a word
+OVER_WORDS = 10.0  # how much worse it is to cover a word than a line
 
 
 def draw_surface(b):
@@ -28,7 +31,7 @@ def draw_surface(b):
         type="contour", name="surface", x=f4(w.surface.x), y=f4(w.surface.y), z=f4(z), xaxis="x", yaxis="y",
         colorscale=greys(theme, powers), showscale=False, connectgaps=False, **limits(z),
         line=dict(width=0.6, color=mix(theme.page, theme.third, 0.9)), hovertemplate=hover(b, powers)))
-    b.taken = boxes_of_paths(b)
+    b.taken, b.words = boxes([*drawn(b, w.plain), *drawn(b, w.other)]), []
     for line in w.lines:
         draw_line(b, line)
     leave(b, w.other, theme.space)
@@ -81,26 +84,54 @@ def hover(b, powers):
 # Where words may stand.
 
 
-def boxes_of_paths(b):
-    """[[left, top, right, bottom]] in px around every point of both ways inside the frame."""
-    points = np.concatenate([b.wall.plain.points, b.wall.other.points])
-    x, y = b.px(points[inside(b.wall.surface, points)]).T
-    return np.stack([x - APART, y - APART, x + APART, y + APART], axis=-1).tolist()
+def drawn(b, path):
+    """(N, 2) px along a way, APART from one to the next: all of it inside the frame, and its arrow to the frame's edge."""
+    there = inside(b.wall.surface, path.points)
+    k = np.flatnonzero(there)
+    starts = b.px(path.points[k])
+    if not len(k):
+        return starts
+    ends = np.concatenate([b.px(path.points[k[1:]]), starts[-1:]])
+    for i in np.flatnonzero(np.diff(k, append=k[-1] + 2) > 1):  # the next point lies outside, or there is none
+        outer = path.points[k[i] + 1:k[i] + 2]
+        ends[i] = crossing(b, path.points[k[i]], outer[0])[1] if np.isfinite(outer).all() and len(outer) else starts[i]
+    return between(starts, ends, APART)
+
+
+def between(starts, ends, apart):
+    """Points (N, 2) on the straight lines from starts to ends (M, 2), so far apart or nearer."""
+    counts = np.maximum(1, np.ceil(np.hypot(*(ends - starts).T) / apart)).astype(int)
+    of = np.repeat(np.arange(len(counts)), counts)
+    share = (np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)) / counts[of]
+    return starts[of] + share[:, None] * (ends - starts)[of]
+
+
+def boxes(points, apart=APART):
+    """[[left, top, right, bottom]] in px around points (N, 2)."""
+    x, y = np.reshape(points, (-1, 2)).T
+    return np.stack([x - apart, y - apart, x + apart, y + apart], axis=-1).tolist()
+
+
+def width_of(text):
+    """px across of a text that a figure writes on its own ground."""
+    return LETTER * len(plain(text)) + 4
 
 
 def place(b, words, spots):
-    """Writes words (text, colour) where they cover least: their left end at the first such of the spots (x, y), in px."""
+    """Writes words (text, colour) where they cover least of b.taken and b.words: their left end at the first such of the spots
+    (x, y), in px."""
     text, ink = words
-    wide = LETTER * len(plain(text)) + 4
+    wide = width_of(text)
 
     def box(spot):
         x = min(max(spot[0], b.left + 4), b.edge - wide - 2)
         y = min(max(spot[1], b.top + 12), b.bottom - 12)
         return x, y - 10, x + wide, y + 10
 
-    boxes = np.array([box(spot) for spot in spots])
-    found = boxes[covered(boxes, np.reshape(b.taken, (-1, 4))).argmin()].tolist()
-    b.taken.append(found)
+    tried = np.array([box(spot) for spot in spots])
+    cost = covered(tried, np.reshape(b.taken, (-1, 4))) + OVER_WORDS * covered(tried, np.reshape(b.words, (-1, 4)))
+    found = tried[cost.round(3).argmin()].tolist()
+    b.words.append(found)
     b.text(text, found[1] + 10, left=found[0], colour=ink, back=True)
 
 
@@ -129,9 +160,11 @@ def draw_line(b, line):
     theme = b.theme
     b.traces.append(dict(type="scatter", mode="lines", name=line.kind, x=f4(line.w), y=f4(line.b), xaxis="x", yaxis="y",
                          line=dict(width=1.2, color=theme.ink, dash="dot" if line.kind == "boundary" else "dash"),
-                         hovertemplate=f"{KINDS[line.kind]}<extra></extra>"))
+                         hovertemplate=f"{MEANINGS[line.kind]}<extra></extra>"))
     ends = b.px(np.stack([line.w, line.b], axis=-1))
-    spots = [(x + 6, y + dy) for x, y in ends[::-12] for dy in (-13, 13)]
+    b.taken += boxes(ends[(ends > (b.left, b.top)).all(axis=1) & (ends < (b.edge, b.bottom)).all(axis=1)], APART / 2)
+    wide = width_of(KINDS[line.kind])
+    spots = [(x + dx, y + dy) for x, y in ends[::-6] for dx in (8, -wide - 8) for dy in (-14, 14)]
     place(b, (KINDS[line.kind], theme.ink), spots)
 
 
@@ -189,29 +222,35 @@ def name_ways(b):
     w, theme = b.wall, b.theme
     if b.tip is not None:
         x, y = b.tip
-        wide = LETTER * len(plain(thrown(w))) + 4
+        wide = width_of(thrown(w))
         place(b, (f"<b>{thrown(w)}</b>", theme.grows), [(x - wide - 16, y + 20), (x + 16, y + 20), (x - wide - 16, y + 44),
                                                        (x + 16, y + 44), (x - wide - 16, y - 20), (x + 16, y - 20)])
     else:
-        words = ended(w.plain, "unclipped") if w.leaves is None else thrown(w)
+        words = ended(w.plain, unclipped(w)) if w.leaves is None else thrown(w)
         place(b, (f"<b>{words}</b>", theme.grows), corners(b))
     place(b, (f"<b>{ended(w.other, 'RProp' if w.method == 'RProp' else 'clipped')}</b>", theme.space), corners(b))
+
+
+def unclipped(wall):
+    """What plain descent is called beside the other way."""
+    return "plain" if wall.method == "RProp" else "unclipped"
 
 
 def thrown(wall):
     """What became of plain descent, once it has left the frame."""
     if wall.steepest + 1 != wall.leaves:
-        return "unclipped: leaves the frame"
+        return f"{unclipped(wall)}: leaves the frame"
     if wall.lands is None:
-        return "unclipped: thrown beyond the float range"
-    return f"unclipped: thrown {significant(wall.thrown, 3)} units away"
+        return f"{unclipped(wall)}: thrown beyond the float range"
+    far = significant(wall.thrown, 3) if wall.thrown < 1000 else number(wall.thrown)
+    return f"{unclipped(wall)}: thrown {far} units away"
 
 
 def ended(path, name):
     """Where a way ends."""
     if path.stopped:
         return f"{name}: leaves the float range at step {path.stopped}"
-    return f"{name}: loss {number(float(path.loss[-1]))} after {path.steps} steps"
+    return f"{name}: loss {number(float(path.loss[-1]))} after {path.steps} step{'s' * (path.steps != 1)}"
 
 
 def name_shades(b, z):
@@ -238,8 +277,7 @@ def draw_axes(b):
         b.text(words, b.bottom + 11, middle=b.px(np.array([[value, low_y]]))[0, 0], colour=theme.second)
     for value, words in ticks(low_y, high_y, (b.bottom - b.top) / 45):
         b.text(words, b.px(np.array([[low_x, value]]))[0, 1], right=b.left - 6, colour=theme.second)
-    (name_x, name_y) = (f"{meaning} <i>{escape(name)}</i>".strip() for name, meaning in
-                        zip(landscape.names, landscape.meanings, strict=True))
+    name_x, name_y = map(name_of, landscape.names, landscape.meanings)
     if not np.isfinite(b.wall.surface.norm if b.shade == "gradient" else b.wall.surface.loss).all():
         b.text("blank: beyond the float range", b.top - 20, right=b.edge, colour=theme.second)
     b.text(name_x, b.bottom + 30, middle=(b.left + b.edge) / 2, colour=theme.second)
@@ -248,6 +286,15 @@ def draw_axes(b):
     still = dict(showgrid=False, zeroline=False, ticks="", fixedrange=True, showticklabels=False)
     return {"xaxis": dict(range=[low_x, high_x], domain=b.across(b.left, b.edge), anchor="y", **still),
             "yaxis": dict(range=[low_y, high_y], domain=b.domain(b.top, b.bottom), anchor="x", **still)}
+
+
+def name_of(name, meaning):
+    """A weight as its axis names it: by its letter, or, one of many in a matrix or a vector, by its place there."""
+    _, *place = name.split(" ")
+    if not place:
+        return f"{meaning} <i>{escape(name)}</i>".strip()
+    return ", ".join([meaning, *(f"{what} {at}" for what, at in zip(("row", "column") if place[1:] else ("unit",), place,
+                                                                    strict=True))])
 
 
 def ticks(low, high, most):

@@ -11,7 +11,7 @@ import numpy as np
 from ..numbers import from_log, number, significant
 from .canvas import Sheet, f4
 from .frame import composed, log_ticks, step_ticks
-from .surface import FEW, draw_surface
+from .surface import FEW, draw_surface, unclipped
 from .theme import LEFT
 
 HEAD, TICKS = 82, 44  # px: above the surface; under it, its tick labels and its axis' name
@@ -154,6 +154,8 @@ def span(wall):
         return -1.0, 1.0
     high = float(sizes.max())
     low = max(float(sizes.min()), high - MOST_DECADES)
+    if len(log_ticks(low, high)[0]) < 2:  # nearly one size
+        low, high = low - 1.0, high + 1.0
     return low - 0.06 * max(high - low, 1.0), high + 0.12 * max(high - low, 1.0)
 
 
@@ -164,9 +166,9 @@ def say_after(b):
         return
     after = float(w.plain.norm[w.leaves]) if not w.plain.stopped else np.inf
     if w.plain.stopped:
-        words = f"unclipped: beyond the float range at step {w.plain.stopped}"
+        words = f"{unclipped(w)}: beyond the float range at step {w.plain.stopped}"
     elif after == 0 or after < w.usual / 1000:
-        words = f"unclipped, once thrown: {from_log(np.log10(after)) if after else 'exactly 0'}"
+        words = f"{unclipped(w)}, once thrown: {from_log(np.log10(after)) if after else 'exactly 0'}"
     else:
-        words = f"unclipped, once outside: {significant(after, 2)}"
+        words = f"{unclipped(w)}, once outside: {significant(after, 2)}"
     b.text(words, b.norms_top - 20, left=0 if b.narrow else b.norms_left - 50, colour=b.theme.grows)

@@ -1,6 +1,7 @@
 """The one sentence a view opens with, and the line under it: templates over computed values, nothing else."""
 
 from .of_flow import flow
+from .of_long import long
 from .of_map import gain_map
 from .of_proof import checked
 from .of_rate import rate
@@ -10,5 +11,5 @@ from .of_truncation import truncation
 from .of_wall import wall
 from .words import Sentence, parameter
 
-__all__ = ["Sentence", "after_the_walk", "before_the_walk", "checked", "flow", "gain_map", "parameter", "rate", "routes",
-           "sum_over_steps", "truncation", "wall", "wave"]
+__all__ = ["Sentence", "after_the_walk", "before_the_walk", "checked", "flow", "gain_map", "long", "parameter", "rate",
+           "routes", "sum_over_steps", "truncation", "wall", "wave"]

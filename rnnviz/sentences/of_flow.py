@@ -14,8 +14,18 @@ def _overflow(reading):
     l, t = reading.overflow
     return Sentence(
         parts(f"At step {t + 1} the state of layer {l + 1} ", ("overflows", "grows"), ": there is no gradient to send back."),
-        parts("Lower the recurrent scale or the input scale, or shorten the sequence."),
+        parts(*_what_fits(reading.factor)),
     )
+
+
+def _what_fits(factor):
+    """The largest factor on the recurrent weights under which nothing overflows."""
+    if factor is None:
+        return ("Lower the recurrent scale or the input scale, or shorten the sequence.",)
+    if factor == 0:
+        return ("No recurrent scale would fit; lower the input scale, or shorten the sequence.",)
+    return ("The largest factor on the recurrent weights that still fits is ", (f"{factor:.3f}", "strong"),
+            "; the map shows how open each cell is until then.")
 
 
 def flow(reading, uncut=None):

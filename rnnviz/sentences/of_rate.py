@@ -44,7 +44,7 @@ def _lead(rate, spectrum):
         end = from_log(float(spectrum.largest[-1]))
         return parts(f"Backward, the best-kept direction{of} first ", (f"grows {from_log(peak)} times", "grows"),
                      f" in {steps(lag)}, then ", ("shrinks", "fades"), f": after {back} it is at {end}.")
-    opening = f"Backward, every step multiplies by a matrix. Its best-kept direction{of} "
+    opening = f"Backward, every step{of} {'is' if of else 'multiplies by'} a matrix. Its best-kept direction "
     if found == "fades":
         return parts(opening, ("shrinks to " + pace, "fades"), " per step.")
     if found == "grows":
@@ -62,12 +62,12 @@ def _bound(rate):
     """What the bound of the layer guarantees; where that is nothing the sentence does not speak of it."""
     if not rate.surely_fades:
         return ()
-    said = f"σ_max(W_T) max φ′ = {closely(rate.bound)}"
+    said = f"W_T and φ′ let at most {closely(rate.bound)} through per step"
     if rate.L == 1:
-        return parts(f"It is guaranteed to vanish: {said} is under 1.")
+        return parts(f"It is guaranteed to vanish: {said}.")
     if rate.all_surely_fade:
-        return parts(f"All layers are guaranteed to vanish: σ_max(W_T) max φ′ is under 1 in each, {closely(rate.bound)} here.")
-    return parts(f"Layer {rate.layer + 1} by itself is guaranteed to vanish, {said}; the stack is not.")
+        return parts(f"All layers are guaranteed to vanish: {said} here, and under 1 in each.")
+    return parts(f"Layer {rate.layer + 1} by itself is guaranteed to vanish, for {said}; the stack is not.")
 
 
 def _activation(rate):

@@ -6,13 +6,14 @@ from .. import sentences
 from ..along import wall_of, wall_problem
 from ..claims import claim
 from ..examples import example_of
-from ..experiment import THIS, run
-from ..figures import map_spec, rate_spec, wall_spec
-from ..files import map_csv, rate_csv, script, wall_csv
+from ..experiment import THIS, long_problem, run
+from ..figures import long_spec, map_spec, rate_spec, wall_spec
+from ..files import long_csv, map_csv, rate_csv, script, wall_csv
 from ..gainmap import DRAWS, GainMap, checked, lags_of, member, sweep
 from ..jacobians import Rate, rates
 from ..landscape import Wall
 from ..sentences import Sentence
+from ..stream import Streamed, long_run
 from .drawings import FlowDrawn
 
 
@@ -138,6 +139,32 @@ class MapDrawn(Whole):
         return script(experiment, self.sentence.text, **names, kind="map")
 
 
+@dataclass(frozen=True, eq=False)
+class LongDrawn(Whole):
+    """What Flow shows of a long run, streamed in segments."""
+
+    streamed: Streamed
+    sentence: Sentence
+
+    shown = property(lambda self: self.streamed)
+    fields = ("long",)
+    keys = "What is left of the gradient over a long run, many steps in a column."
+
+    @classmethod
+    def of(cls, experiment, checkpoint, before, progress):
+        made = long_run(experiment, checkpoint, progress)
+        return cls(made, sentences.long(made))
+
+    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
+        return long_spec(self.streamed, **options)
+
+    def csv(self):
+        return long_csv(self.streamed)
+
+    def script(self, experiment, **names):
+        return script(experiment, self.sentence.text, **names, kind="long")
+
+
 def source(experiment):
     """What a map is made of: all but the recurrent scale, and what only the run's own loss decides."""
     return member(experiment, lags_of(experiment), 0)
@@ -152,10 +179,17 @@ def map_problem(experiment):
     return None
 
 
-PROBLEMS = {"wall": wall_problem, "map": map_problem}
+PROBLEMS = {"wall": wall_problem, "map": map_problem, "long": long_problem}
+
+
+def shown_view(experiment):
+    """The view that an experiment asks for; stepping through the backward pass is Flow's, and a long run takes Flow's place."""
+    if experiment.walk:
+        return "flow"
+    return "long" if experiment.view == "flow" and experiment.long else experiment.view
 
 
 def problem(experiment):
     """Why the view that an experiment asks for cannot show it, in one plain sentence, or None."""
-    found = PROBLEMS.get(experiment.view)
-    return found(experiment) if found and not experiment.walk else None
+    found = PROBLEMS.get(shown_view(experiment))
+    return found(experiment) if found else None

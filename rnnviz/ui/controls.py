@@ -11,6 +11,7 @@ from ..floats import FLOATS
 from ..landscape import SURFACES
 from ..links import too_large
 from ..network import INITS
+from ..numbers import grouped
 from ..sentences import parameter
 from ..tasks import AIMS, SCALINGS, TASKS
 from ..values import shape_text
@@ -60,7 +61,7 @@ def layout():
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
             task and task.uses, table_layout(), editor_layout(), state.get("cut") and (end_of("tau_max"), end_of("tau_b")),
-            st.session_state.long, used(), state.get("method") == "RProp",
+            st.session_state.long, bool(state.get("long")), used(), state.get("method") == "RProp",
             layer_count() if state.get("open") else 0)
 
 
@@ -180,8 +181,12 @@ def sequence():
         with more:
             st.toggle("Long sequence", value=st.session_state.long, key="long_toggle", on_change=shorten,
                       help=f"Number fields to {MAX_T} in place of sliders to {SHORT}.")
+            or_usual("long", 0)
             select("loss", LOSS_NAMES)
     steps("T")
+    if state.get("long"):
+        st.button(f"Long run of {grouped(state.get('long'))} steps: leave it", on_click=state.change, kwargs={"long": 0},
+                  type="tertiary")
     segments("score", SCORE_NAMES, label=True)
     if state.get("score") == "chosen steps":
         words("steps", placeholder="5, 10-12", hidden=True)
@@ -254,11 +259,11 @@ def wall():
     words("start", placeholder="click on the surface")
     own = SURFACES.get(state.get("surface"), USUAL)
     with st.container(horizontal=True):
-        surface_own("learning_rate", own.rate, width=113)
-        surface_own("descents", own.steps, width=113)
+        or_usual("learning_rate", own.rate, width=113)
+        or_usual("descents", own.steps, width=113)
     select("method", METHOD_NAMES)
     if (state.get("method") or own.method) != "RProp":
-        surface_own("clip", own.clip)
+        or_usual("clip", own.clip)
 
 
 GROUPS = {"wall": wall, "network": network, "weights": weights, "sequence": sequence, "truncation": truncation}
@@ -318,13 +323,14 @@ def end_of(name):
     return max(2, min(SHORT, state.get("T"))) if state.get(name) <= state.get("T") else SHORT
 
 
-def surface_own(name, own, width="stretch"):
-    """A number that is the surface's own while its field is empty, which stands for 0."""
+def or_usual(name, usual, width="stretch"):
+    """A number that is the usual one while its field is empty, which stands for 0."""
     c, key, whole = CONTROLS[name], state.widget_key(name), CONTROLS[name]["kind"] == "whole"
     if st.session_state.get(key) is None and "shown" in st.session_state:
         st.session_state[key] = state.get(name) or None
     value = st.number_input(c["label"], c["low"], c["high"], state.get(name) or None, step=1 if whole else c["step"], key=key,
-                            format=None if whole else "%.6g", help=c["help"], width=width, placeholder=f"{own:g}")
+                            format=None if whole else "%.6g", help=c["help"], width=width,
+                            placeholder=f"{usual:g}" if usual else "none")
     state.take(name, value or c["default"])
 
 

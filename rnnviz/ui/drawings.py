@@ -240,7 +240,7 @@ def work(experiment):
     if e.walk:
         return run_alone * e.windows.P
     units, losses, pair = sum(n for n, _, _ in e.stack), int(e.scored.sum()), sum(PAIR + 4 * n * n for n, _, _ in e.stack)
-    if e.view in ("wall", "map"):
+    if e.view in ("wall", "map") or (e.view == "flow" and e.long):
         return np.inf  # their pictures come when the hand lets go
     if e.view == "rate":
         return run_alone + min(e.T, MOST_LAGS) * RATE * (units**3 if units <= MOST_UNITS_OF_A_PRODUCT else 0)

@@ -19,7 +19,7 @@ from .drawings import gradients, lets_again, outlined
 from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
 from .shelf import shelf, shelve
 
-PATIENCE = 0.3  # s after which a picture that is still computed says how far it is
+PATIENCE, EVERY = 0.3, 0.2  # s after which a picture that is still computed says how far it is, and how often
 
 
 def show():
@@ -111,6 +111,7 @@ def top_row():
         controls.segments("view", controls.VIEW_NAMES, width="content", on_change=push)
         with st.container(horizontal=True, width="content"):
             controls.reading()
+            scenes()
             formulas()
             st.button("Open…", on_click=opening.forget) and opening.dialog()
             share()
@@ -140,6 +141,24 @@ def share():
             made = drawn(experiment)
             chosen = outlined(experiment, made.shape, made.reached)
             sharing.menu(experiment, made, chosen, made.equation(experiment, chosen), theme())
+
+
+def scenes():
+    """The menu of the scenes of all views, each with what its source claims once it is on show."""
+    menu = st.popover("Scenes", key="scenes", on_change="rerun")
+    if menu.open:
+        with menu:
+            for view, examples in SCENES.items():
+                st.text(controls.VIEW_NAMES[view])
+                with st.container(horizontal=True, gap="small"):
+                    for name in examples:
+                        st.button(name, key=f"scene_{view}_{name}", on_click=open_scene, args=(view, name), type="tertiary")
+
+
+def open_scene(view, name):
+    """Show a scene in its view."""
+    state.change(view=view)
+    state.put(reports.on_stage(SCENES[view][name]), push=True)
 
 
 def pills():
@@ -217,13 +236,14 @@ def drawn(experiment):
 def progress():
     """A function (done, of) that shows how far a picture has come, for as long as it is computed; nothing of it is seen where
     that is not long."""
-    start, place = time.monotonic(), None
+    start, last, place = time.monotonic(), 0.0, None
 
     def told(done, of):
-        nonlocal place
-        if time.monotonic() - start > PATIENCE and done < of:
-            place = place or st.empty()
-            place.progress(done / of, f"{done} of {of} draws")
+        nonlocal place, last
+        now = time.monotonic()
+        if now - start > PATIENCE and now - last > EVERY and done < of:
+            place, last = place or st.empty(), now
+            place.progress(done / of, f"Computing: about {max(1, round((now - start) * (of - done) / done))} s to go")
 
     try:
         yield told

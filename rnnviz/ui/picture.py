@@ -8,12 +8,12 @@ from ..experiment import MAX_T
 from ..figures import THEMES
 from ..links import to_link
 from ..sentences import Sentence
-from .causes import MapDrawn, RateDrawn, WallDrawn
+from .causes import LongDrawn, MapDrawn, RateDrawn, WallDrawn, shown_view
 from .drawings import FlowDrawn, RoutesDrawn, TruncationDrawn, gradients, outlined
 from .walking import walking
 
 DRAWINGS = MappingProxyType({"flow": FlowDrawn, "rate": RateDrawn, "truncation": TruncationDrawn, "routes": RoutesDrawn,
-                             "wall": WallDrawn, "map": MapDrawn})
+                             "wall": WallDrawn, "map": MapDrawn, "long": LongDrawn})
 WIDTH = 1068  # px of the board until the browser has said its own
 NARROWEST, WIDEST = 200, 4000
 LECTURE_WIDTH, LECTURE_TALL = 1019, 380  # px of a lecture's figure on a screen of 1920 by 1080, before they are scaled
@@ -69,11 +69,6 @@ def computed(experiment, checkpoint=nothing, before=None, progress=None):
     """The Drawn of an experiment. before: the Drawn of the last one, of which some may still hold; progress(done, of): told
     while a view is computed in parts."""
     return DRAWINGS[shown_view(experiment)].of(experiment, checkpoint, before, progress)
-
-
-def shown_view(experiment):
-    """The view that an experiment asks for; stepping through the backward pass is Flow's."""
-    return "flow" if experiment.walk else experiment.view
 
 
 @dataclass(frozen=True, eq=False)
