@@ -245,7 +245,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
 
 def single_and_pointwise(network, sent):
     """Whether numbers can carry exponents: those of one network over one sequence, whose cells have no gates."""
-    return sent.ndim == 2 and all(CELLS[layer.cell].gates == CELLS[layer.cell].states == 1 for layer in network.layers)
+    return sent.ndim == 2 and all(CELLS[layer.cell].phi for layer in network.layers)
 
 
 SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range

@@ -26,7 +26,8 @@ class Cell:
     for a pointwise cell it is phi'(z). state has T rows, the one that enters each step.
     pullback(grad_h, carry, slopes, delta) writes delta = dC/dz (.., gates*n) and returns the carry
     (.., states*n) for the step before, or None where nothing bypasses W_T.
-    max_slope bounds phi' (1 for tanh and relu, 1/4 for the logistic); None where there is no such bound.
+    max_slope bounds phi' (1 for tanh and relu, 1/4 for the logistic); None where there is no such bound. phi(z, out): of a
+    pointwise cell, h = phi(a_S + a_T) without more; None for others.
     """
 
     step: Callable
@@ -36,6 +37,7 @@ class Cell:
     gates: int = 1
     states: int = 1
     saved: int = 1
+    phi: Callable | None = None
 
 
 def tanh_slope(z):
@@ -92,7 +94,7 @@ def pointwise(phi, slope, max_slope):
     def pullback(grad_h, carry, slopes, delta):
         multiply(grad_h, slopes, delta)
 
-    return Cell(step, slopes, pullback, max_slope)
+    return Cell(step, slopes, pullback, max_slope, phi=phi)
 
 
 CELLS = {

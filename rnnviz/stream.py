@@ -1,7 +1,7 @@
 """The backward pass over very long sequences, in segments: only the states between segments are kept.
 
-Forward once, to know the state that enters each segment; then from the last segment back, each one forward again and back.
-What is kept of every step is the size of delta in every layer, and the share that its phi' lets through.
+Forward once, to know the states between short pieces; then from the end back, part by part, all pieces of a part forward again
+at once, and back. What is kept of every step is the size of delta in every layer.
 """
 
 from dataclasses import dataclass, replace
@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import scaled
-from .bptt import SMALL, in_the_middle, layer_backward, rows_of_cells, single_and_pointwise, slopes_of
-from .bptt import forward as forward_through
+from .bptt import SMALL, forward, in_the_middle, layer_backward, rows_of_cells, single_and_pointwise, slopes_of
+from .cells import CELLS
 from .experiment import long_problem, make_network
 from .flow import log_norms
-from .products import nothing, times
+from .products import blocks, nothing, step_product, steps_between_checks, times, transposed
 from .scaled import LOG10_2, Scaled
-from .tasks import Sequence
+from .tasks import LOSSES, Sequence
 from .tasks import sequence as task_sequence
 from .values import freeze
 
-SEGMENT, BLOCK = 2_000, 250  # steps between two kept states; steps back whose numbers share one power of two
+PIECE, PIECES = 128, 16  # steps between two kept states; how many pieces go forward again at once
+BLOCK = 256  # steps back whose numbers share one power of two a layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,59 +83,109 @@ def long_run(experiment, checkpoint=nothing, progress=None):
     return stream(make_network(e, checkpoint), seq, checkpoint=checkpoint, progress=progress)
 
 
-def stream(network, sequence, segment=SEGMENT, checkpoint=nothing, progress=None):
+def stream(network, sequence, checkpoint=nothing, progress=None):
     """The Streamed of one network over one sequence of any length, under one full backward pass.
 
-    segment: steps between two kept states. checkpoint() as in `forward`; progress(done, of) is called after each segment,
-    forward and back. Raises ValueError on a batch, on gated cells, on a segment that is no whole number from 1, and where a
-    state overflows.
+    checkpoint() as in `forward`; progress(done, of) is called after each part of the sequence, forward and back. Raises
+    ValueError on a batch, on gated cells, and where a state overflows.
     """
-    if isinstance(segment, bool) or not isinstance(segment, int) or segment < 1:
-        raise ValueError(f"segment is {segment!r}; it must be a whole number from 1")
     if sequence.x.ndim != 2 or network.layers[0].W_S.ndim != 2 or not single_and_pointwise(network, sequence.x):
         raise ValueError("a stream needs one network without gates and one sequence, not a batch of them")
     T = sequence.T
-    starts = range(0, T, segment)
-    states, of = [tuple(layer.h_0 for layer in network.layers)], 2 * len(starts)
-    for done, start in enumerate(starts[:-1], start=1):
-        there = _segment(network, sequence, states[-1], start, segment, checkpoint)
-        states.append(tuple(state[-1].copy() for state in there.state))
-        if progress:
-            progress(done, of)
+    starts = range(0, T, PIECE * PIECES)
+    told = progress or (lambda done, of: None)
+    kept = _there(network, sequence, starts, checkpoint, told)
     sizes = np.empty((len(network.layers), T))
     largest, C, after = -np.inf, 0.0, tuple(scaled.scaled(np.zeros(layer.n)) for layer in network.layers)
     for done, start in enumerate(reversed(starts), start=len(starts)):
-        there = _segment(network, sequence, states.pop(), start, segment, checkpoint)
-        steps = slice(start, min(start + segment, T))
-        scored = sequence.scored[steps]
-        C += float(there.loss[scored].sum())
-        sent = scaled.scaled(np.where(scored[:, None], there.slope_out, 0.0))
-        if network.W_out is not None:
-            sent = scaled.times(sent, network.W_out, checkpoint)
+        steps = slice(start, min(start + PIECE * PIECES, T))
+        slopes, top = _again(network, sequence.x[steps], [states[start // PIECE:] for states in kept], checkpoint)
+        loss, sent = _sent(network, sequence, steps, top, checkpoint)
+        C += loss
         largest = max(largest, float(sent.log10_norms().max()))
-        slopes = slopes_of(network.layers, there.z, there.state, checkpoint)
-        for stop in range(steps.stop - start, 0, -BLOCK):
-            block = slice(max(0, stop - BLOCK), stop)
+        for first in reversed(range(0, steps.stop - start, BLOCK)):
+            block = slice(first, min(first + BLOCK, steps.stop - start))
             deltas, shifts = _backward(network, sent[block], [slope[block] for slope in slopes], after, checkpoint)
             for size, delta, shift in zip(sizes, deltas, shifts, strict=True):
-                size[start + block.start:start + stop] = log_norms(delta) + shift * LOG10_2
+                size[start + block.start:start + block.stop] = log_norms(delta) + shift * LOG10_2
             after = tuple(map(_first, deltas, shifts))
-        if progress:
-            progress(done + 1, of)
+        told(done + 1, 2 * len(starts))
     return Streamed(freeze(sizes), largest, C, int(np.flatnonzero(sequence.scored)[-1]))
 
 
-def _segment(network, sequence, states, start, segment, checkpoint):
-    """The Forward of a segment from the states (n,) that enter it, every step scored."""
-    steps = slice(start, start + segment)
-    layers = [replace(layer, h_0=state) for layer, state in zip(network.layers, states, strict=True)]
-    x = sequence.x[steps]
-    piece = Sequence(x, sequence.target[steps], np.ones(len(x), bool), sequence.loss)
-    there = forward_through(replace(network, layers=layers), piece, checkpoint)
-    if there.overflow is not None:
-        l, t = there.overflow
-        raise ValueError(f"the state of layer {l + 1} overflows at step {start + t + 1}; there is no gradient to send back")
-    return there
+def _there(network, sequence, starts, checkpoint, told):
+    """Per layer the states (pieces, n) that enter each piece of the sequence: forward for the first time, step by step."""
+    kept = [np.empty((-(-sequence.T // PIECE), layer.n)) for layer in network.layers]
+    entering = [layer.h_0 for layer in network.layers]
+    for done, start in enumerate(starts, start=1):
+        below = sequence.x[start:start + PIECE * PIECES]
+        for l, layer in enumerate(network.layers):
+            a = times(below, transposed(layer.W_S), checkpoint)
+            a += layer.b
+            h = np.empty(a.shape)
+            kept[l][start // PIECE] = entering[l]
+            _recur(layer, entering[l], a, h, checkpoint)
+            inner = h[PIECE - 1:-1:PIECE]
+            kept[l][start // PIECE + 1:start // PIECE + 1 + len(inner)] = inner
+            entering[l], below = h[-1], h
+            if not np.isfinite(h[-1].sum()) and not np.isfinite(h).all():
+                _refuse_overflow(network, sequence, start, kept)
+        told(done, 2 * len(starts))
+    return kept
+
+
+def _refuse_overflow(network, sequence, start, kept):
+    """Raises ValueError with the step at which a state overflows, at or after `start`."""
+    steps = slice(start, start + PIECE * PIECES)
+    layers = [replace(layer, h_0=states[start // PIECE]) for layer, states in zip(network.layers, kept, strict=True)]
+    l, t = forward(replace(network, layers=layers), Sequence(sequence.x[steps], sequence.target[steps])).overflow
+    raise ValueError(f"the state of layer {l + 1} overflows at step {start + t + 1}; there is no gradient to send back")
+
+
+def _recur(layer, entering, a, h, checkpoint):
+    """Fill h (T, n), or (T, pieces, n), from what comes from space, a, which becomes z, and the state that enters."""
+    phi, add = CELLS[layer.cell].phi, np.add
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if not layer.recurrent:
+            phi(a, h)
+            return
+        product, before = step_product(layer.W_T, entering), entering
+        for some in blocks(len(a), steps_between_checks(layer.W_T, entering), checkpoint):
+            for z, after in zip(a[some], h[some], strict=True):
+                product(before, after)
+                add(after, z, z)
+                phi(z, after)
+                before = after
+
+
+def _again(network, x, kept, checkpoint):
+    """Per layer phi'(z) (T, n) of a part of the sequence, and the top layer's states (T, n): forward again, all pieces at once
+    from the states that enter them."""
+    T = len(x)
+    pieces = -(-T // PIECE)
+    below = np.zeros((pieces * PIECE, x.shape[1]))
+    below[:T] = x
+    below = np.ascontiguousarray(below.reshape(pieces, PIECE, -1).swapaxes(0, 1))
+    slopes = []
+    for layer, states in zip(network.layers, kept, strict=True):
+        a = times(below, transposed(layer.W_S), checkpoint)
+        a += layer.b
+        h = np.empty(a.shape)
+        _recur(layer, states[:pieces], a, h, checkpoint)
+        rows = a.swapaxes(0, 1).reshape(pieces * PIECE, -1)[:T]
+        slopes += slopes_of([layer], [rows], [np.empty((T + 1, 0))], checkpoint)
+        below = h
+    return slopes, below.swapaxes(0, 1).reshape(pieces * PIECE, -1)[:T]
+
+
+def _sent(network, sequence, steps, h, checkpoint):
+    """(the loss of some steps, what each of them sends in, Scaled (T, n_L))."""
+    o = h if network.W_out is None else times(h, transposed(network.W_out), checkpoint) + network.b_out
+    scored = sequence.scored[steps]
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        _, loss, slope_out = LOSSES[sequence.loss](o, sequence.target[steps])
+    sent = scaled.scaled(np.where(scored[:, None], slope_out, 0.0))
+    return float(loss[scored].sum()), sent if network.W_out is None else scaled.times(sent, network.W_out, checkpoint)
 
 
 def _backward(network, sent, slopes, after, checkpoint):

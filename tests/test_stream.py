@@ -1,5 +1,6 @@
 """Very long runs in segments: the same sizes as the backward pass that keeps everything, in little memory."""
 
+import sys
 import tracemalloc
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from rnnviz.sentences import long as long_sentence
 from rnnviz.stream import long_run, stream
 from rnnviz.tasks import Sequence, sequence
 
+stream_module = sys.modules["rnnviz.stream"]  # rnnviz.stream itself is the function
+
 SHORT = {
     "fading, each layer at its own pace": Experiment(),
     "holding": Experiment(g=1.05, input_scale=0.5, task="sine", seed=91),
@@ -27,16 +30,18 @@ SHORT = {
 
 
 @pytest.mark.parametrize("experiment", SHORT.values(), ids=SHORT)
-@pytest.mark.parametrize("segment", [1, 7, 613, 5000])
-def test_segments_of_any_length_give_the_sizes_of_the_whole_run(experiment, segment):
-    T = 40 if segment == 1 else 1500
+@pytest.mark.parametrize(("T", "piece", "pieces", "block"), [(1, 128, 16, 256), (40, 1, 3, 2), (700, 7, 5, 11), (2500, 128, 16, 256)])
+def test_pieces_of_any_length_give_the_sizes_of_the_whole_run(monkeypatch, experiment, T, piece, pieces, block):
+    for name, value in (("PIECE", piece), ("PIECES", pieces), ("BLOCK", block)):
+        monkeypatch.setattr(stream_module, name, value)
     scored = np.ones(T, bool) if experiment.score == "every step" else None
-    found = stream(make_network(experiment), sequence(experiment.task, T, seed=experiment.seed, scored=scored), segment=segment)
+    found = stream(make_network(experiment), sequence(experiment.task, T, seed=experiment.seed, scored=scored))
     whole = read(run(replace(experiment, T=T)))
     there = np.isfinite(whole.log_size)
     np.testing.assert_array_equal(np.isfinite(found.log_size), there)
-    np.testing.assert_allclose(found.log_size[there], whole.log_size[there], atol=1e-11)
-    assert found.log_reference == pytest.approx(whole.log_reference, abs=1e-13)
+    close = 1e-11 if experiment.g < 1.2 else 1e-6  # rounding grows from step to step where a trajectory is chaotic
+    np.testing.assert_allclose(found.log_size[there], whole.log_size[there], atol=close)
+    assert found.log_reference == pytest.approx(whole.log_reference, abs=close)
     assert found.C == pytest.approx(whole.loss)
     assert (found.L, found.T, found.last_loss) == (whole.L, T, whole.last_loss)
 
@@ -65,11 +70,11 @@ def test_beside_inputs_and_norms_a_run_of_any_length_takes_the_memory_of_a_segme
     assert peaks[1] < peaks[0] + 3e6
 
 
-def test_progress_counts_every_segment_twice_and_a_checkpoint_stops_the_run():
+def test_progress_counts_every_part_twice_and_a_checkpoint_stops_the_run():
     told = []
     network = make_network(Experiment(depth=1))
-    stream(network, sequence("sine", 1000), segment=300, progress=lambda *a: told.append(a))
-    assert told == [(done, 8) for done in (1, 2, 3, 5, 6, 7, 8)]  # the last segment is not run forward by itself
+    stream(network, sequence("sine", 5000), progress=lambda *a: told.append(a))
+    assert told == [(done, 6) for done in range(1, 7)]
     calls = []
 
     def stop():
@@ -84,13 +89,7 @@ def test_progress_counts_every_segment_twice_and_a_checkpoint_stops_the_run():
 def test_a_state_that_overflows_is_named_by_its_step_in_the_whole_run():
     network = Network([Layer([[1.0]], [[2.0]], cell="linear")])
     with pytest.raises(ValueError, match="layer 1 overflows at step 1024;"):
-        stream(network, Sequence(np.ones((4000, 1)), np.zeros((4000, 1))), segment=300)
-
-
-@pytest.mark.parametrize("segment", [0, -3, 2.5, True])
-def test_a_segment_that_is_no_whole_number_is_refused(segment):
-    with pytest.raises(ValueError, match="segment is .*; it must be a whole number from 1"):
-        stream(make_network(Experiment()), sequence("sine", 100), segment=segment)
+        stream(network, Sequence(np.ones((4000, 1)), np.zeros((4000, 1))))
 
 
 def test_a_batch_is_refused():

@@ -20,7 +20,7 @@ def draw_circle(b):
     of_layer = "" if b.narrow and beside else f"of layer {r.layer + 1}" if r.L > 1 else "and the unit circle"
     b.heading("Eigenvalues" if b.narrow and beside else "Eigenvalues of <i>W<sub>T</sub></i>", of_layer, heading, left=flush)
     if r.eigenvalues is None:
-        b.broken(f"Layer {r.layer + 1} has no W_T.", left, left + side, top + 20)
+        b.broken(f"Layer {r.layer + 1} is not recurrent.", left, left + side, top + 20)
         return {}
     mean = float(r.mean[r.layer])
     after = f"× φ′ = {number(mean)}" if b.narrow and beside else f"after the mean φ′ = {number(mean)}"

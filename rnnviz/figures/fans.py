@@ -9,6 +9,7 @@ from .frame import STILL, log_ticks, step_ticks
 MOST_LINES = 24  # between the two extremes of a fan
 DEEPEST = 20.0  # decades that a fan may reach down at least
 SPOKEN, NAMED, PACED = 250, 150, 130  # px of a fan over which whole words stand, its whole name, and its pace
+CORNER = 48  # px from the foot within which a line at 1 takes the lower corner
 NAME = 58  # px of the name of the topmost line
 FLAT = 0.3  # decades that a fan must span to be shown as it is; a flatter one has a decade on either side
 PEAK = 0.3  # decades over 1 from which a peak is named
@@ -20,7 +21,7 @@ def fans_of(rate):
     if rate.own is not None:
         made.append((f"layer {rate.layer + 1} by itself" if rate.L > 1 else "the layer", rate.own))
     if rate.stack is not None and rate.stack is not rate.own:
-        made.append((f"all {rate.L} layers jointly", rate.stack))
+        made.append((f"{'both' if rate.L == 2 else f'all {rate.L}'} layers jointly", rate.stack))
     return made
 
 
@@ -100,15 +101,22 @@ def draw_fan(b, i, name, spectrum, longest, places):
     label_peak(b, spectrum, left, right, longest)
     if i == 0 and room >= NAMED:
         name_largest(b, spectrum, left, right, longest)
-    zeros = int(np.isneginf(values[-1]).sum())
-    if zeros:
-        b.text(f"{zeros} of {values.shape[1]} exactly 0", b.bottom - 12, left=left + 6, colour=theme.fades, back=True)
-    if spectrum.lags[-1] < b.rate.steps - 1:
-        b.text(f"the last {spectrum.lags[-1]} of {b.rate.steps - 1}", b.bottom - (30 if zeros else 12), left=left + 6,
-               colour=theme.second, back=True)
+    say_what_is_left_out(b, spectrum, values[-1], left)
     return {f"xaxis{axis}": dict(range=[0, longest], domain=b.across(left, right), anchor=y, **STILL),
             f"yaxis{axis}": dict(range=[b.low, b.high], domain=b.domain(b.top, b.bottom), anchor=x,
                                    **STILL | dict(showgrid=True, gridcolor=theme.grid, tickvals=places))}
+
+
+def say_what_is_left_out(b, spectrum, last, left):
+    """How many singular values are 0 at last, and over how many lags of the run: in the corner that the fan leaves free."""
+    zeros, said = int(np.isneginf(last).sum()), []
+    if zeros:
+        said.append((f"{zeros} of {len(last)} exactly 0", b.theme.fades))
+    if spectrum.lags[-1] < b.rate.steps - 1:
+        said.append((f"the last {spectrum.lags[-1]} of {b.rate.steps - 1}", b.theme.second))
+    falls = height(b, 0.0) < b.bottom - CORNER
+    for i, (words, ink) in enumerate(said):
+        b.text(words, b.bottom - 12 - 18 * i if falls else b.top + 12 + 18 * i, left=left + 6, colour=ink, back=True)
 
 
 def from_the_end(spectrum):

@@ -11,15 +11,17 @@ from ..numbers import UP
 from . import colour
 from .canvas import Sheet, f4, runs
 from .frame import STILL, composed
+from .surface import between, boxes, place, width_of
 from .theme import LEFT
 
-HEAD, PLOT, TICKS, AXIS_ROW = 72, 400, 20, 24  # px: above the map; the map; its tick labels; the line under them
+HEAD, PLOT, TICKS, AXIS_ROW = 72, 440, 20, 24  # px: above the map; the map; its tick labels; the line under them
 NARROW = 800  # px of a figure in which headings are short
 MOST_DECADES = 8
 LEVELS = (-7, -3, 0)  # decades at which a line is drawn
-PLACES = {0: 0.92, -3: 0.78, -7: 0.64}  # where on a line its label stands, from its foot up; apart, so that none covers another
-HERE, THEORY = 0.09, 0.3  # of the map's height, from below: where those two labels stand
-APART = 20  # px between two labels
+SHARES = {0: 0.92, -3: 0.78, -7: 0.64, "theory": 0.3, "here": 0.09}  # of a line, from its foot up, at which its label stands
+OTHERS = np.array([0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.4, -0.4])  # from there, where else if it would cover something
+SPOTS = 41  # places along a straight line that its label may take
+ASIDE, OVER = 12, 12  # px from a line to a label beside it, and to the middle of one over it
 
 
 class Plan(Sheet):
@@ -28,6 +30,7 @@ class Plan(Sheet):
     def __init__(self, gainmap, theme, width, decades, page, caption, tall):
         super().__init__(theme, width, page)
         self.m, self.caption, self.narrow = gainmap, caption, width < NARROW
+        self.left, self.edge, self.lines, self.words = LEFT, self.right, {}, []
         self.W = decades or min(MOST_DECADES, colour.decades(gainmap.mean))
         foot = TICKS + AXIS_ROW + (22 if caption else 4)
         self.top = HEAD
@@ -58,10 +61,11 @@ def map_spec(gainmap, *, theme="light", width=1068, decades=0, page=False, capti
     b = Plan(gainmap, theme, width, decades, page, caption, tall)
     draw_headings(b)
     draw_cells(b)
-    taken = draw_run(b)
+    draw_run(b)
     draw_theory(b)
-    draw_levels(b, taken)
+    draw_levels(b)
     draw_here(b)
+    draw_labels(b)
     draw_ticks(b)
     if caption:
         b.text(caption, b.height - 9, left=0, colour=b.theme.second)
@@ -86,8 +90,9 @@ def draw_headings(b):
     m = b.m
     b.heading("Where gradients survive", "" if b.narrow else family(m), 14)
     lost = int((m.draws - m.counted - m.dead).max())
-    remarks = ["" if np.isnan(m.edge).all() else "heavy line: as large as at the loss",
-               "dashed: the same for wide layers, by theory" if has_theory(m) else "",
+    whole, known = "as large as at the loss", not np.isnan(m.edge).all()
+    remarks = [f"heavy line: {whole}" if known else "",
+               f"dashed: {'the same' if known else whole} for wide layers, by theory" if has_theory(m) else "",
                "grey: no draw counts" if (m.counted == 0).any() else "",
                f"left out: up to {lost} of {m.draws} draws that leave the float range" if lost else ""]
     shown = [remark for remark in remarks if remark][:1 if b.narrow else None]
@@ -97,7 +102,7 @@ def draw_headings(b):
 def family(m):
     """What the map is averaged over."""
     e = m.experiment
-    cells = sorted({cell for _, cell, _ in e.stack})
+    cells = sorted({"ReLU" if cell == "relu" else cell for _, cell, _ in e.stack})
     sizes = sorted({n for n, _, _ in e.stack})
     draws = f"{m.draws} draws" if m.draws == m.of else f"{m.draws} of {m.of} draws so far"
     width = f"width {sizes[0]}" if len(sizes) == 1 else f"width {sizes[0]} to {sizes[-1]}"
@@ -121,18 +126,13 @@ def draw_cells(b):
 
 
 def draw_run(b):
-    """The lag of the run's first step. Returns the px from the top at which its label stands."""
-    m, T = b.m, b.m.experiment.T
-    words = "first step of your run" if b.narrow else f"first step of your {T}-step run"
-    if len(m.lags) < T:
-        b.text(f"{words}: {T - len(m.lags)} further back", b.top + 11, right=b.right - 4, colour=b.theme.second, back=True)
-        return [b.top + 11]
-    y = b.up(T - 1)
+    """The lag of the run's first step."""
+    if len(b.m.lags) < b.m.experiment.T:
+        return
+    y = b.up(b.m.experiment.T - 1)
     b.line([(LEFT, y), (b.right, y)], b.theme.page, 1.4)
     b.line([(LEFT, y), (b.right, y)], b.theme.ink, 1.4, dash="3 3")
-    label = y - 11 if y - 11 > b.top + 8 else y + 11
-    b.text(words, label, right=b.right - 4, colour=b.theme.second, back=True)
-    return [label]
+    b.lines["run"] = np.array([(LEFT, y), (b.right, y)])
 
 
 def draw_theory(b):
@@ -145,36 +145,57 @@ def draw_theory(b):
         points = [(b.at(gain), b.up(lag)) for gain, lag in zip(curve[start:stop], m.lags[start:stop], strict=True)]
         b.line(points, b.theme.page, 3)
         b.line(points, b.theme.ink, 1.6, dash="7 5")
-    label(b, curve, "wide layers, by theory" if not b.narrow else "theory", THEORY, beside=12)
+    note(b, "theory", curve)
 
 
-def draw_levels(b, taken):
-    """The lines at which a part is left, and their labels, away from the heights that are taken."""
+def draw_levels(b):
+    """The lines at which a part is left."""
     m, ink = b.m, b.theme.ink
     for level in LEVELS:
         curve = crossings(m.gains, m.mean, level)
         for start, stop in runs(np.isfinite(curve)):
             points = [(b.at(gain), b.up(lag)) for gain, lag in zip(curve[start:stop], m.lags[start:stop], strict=True)]
             b.line(points, ink, 1.2 if level else 3)
-        words = f"10{str(level).translate(UP)}" if level else "<b>edge: 1</b>"
-        label(b, curve, words, PLACES[level], taken)
+        note(b, level, curve)
 
 
-def label(b, curve, words, place, taken=(), beside=0):
-    """A line's label on it, or so many px beside it, at a share of its height from its foot, away from what is taken."""
-    there = np.flatnonzero(np.isfinite(curve))
-    if len(there) < 3:
-        return
-    lag = there[round(place * (len(there) - 1))]
-    x, y = b.at(curve[lag]), b.up(b.m.lags[lag])
-    near = next((other for other in taken if abs(other - y) < APART), None)
-    y = y if near is None else near + (APART if near + 2 * APART < b.bottom else -APART)
-    y = min(max(y, b.top + 10), b.bottom - 10)
-    if not beside:
-        side = {"middle": min(max(x, LEFT + 26), b.right - 26)}
+def note(b, name, curve):
+    """Keep where a line of scales (lags,) stands, for its label and those of others."""
+    there = np.isfinite(curve)
+    if there.sum() > 2:
+        b.lines[name] = np.stack([b.at(curve[there]), b.up(b.m.lags[there])], axis=-1)
+
+
+def draw_labels(b):
+    """A label at every line, where it covers as little as may be of other lines and labels."""
+    T = b.m.experiment.T
+    run = "first step of your run" if b.narrow else f"first step of your {T}-step run"
+    if "run" in b.lines:
+        label(b, "run", run, b.theme.second)
     else:
-        side = {"left": x + beside} if x + 170 < b.right else {"right": x - beside}
-    b.text(words, y, back=True, **side)
+        b.taken = []
+        place(b, (f"{run}: {T - len(b.m.lags)} further back", b.theme.second), [(b.right, b.top)])
+    words = {0: "<b>edge: 1</b>", **{level: f"10{str(level).translate(UP)}" for level in LEVELS if level},
+             "here": f"<b>you are here: {b.m.g:g}</b>", "theory": "theory" if b.narrow else "wide layers, by theory"}
+    for name, said in words.items():
+        if name in b.lines:
+            label(b, name, said, b.theme.ink)
+
+
+def label(b, name, words, ink):
+    """A line's label: over the end of the run's, on a level's if nothing stands there, else beside it."""
+    line, wide = b.lines[name], width_of(words)
+    b.taken = [box for other, points in b.lines.items() if other != name
+               for box in boxes(between(points[:-1], points[1:], ASIDE), ASIDE / 2)]
+    if name == "run":
+        spots = [(b.right, line[0, 1] + dy) for dy in (-OVER, OVER)]
+    else:
+        shares = SHARES[name] + OTHERS
+        shares = shares[(shares >= 0.04) & (shares <= 0.96)]
+        along = line[(shares * (len(line) - 1)).round().astype(int)]
+        sides = (-wide / 2,) * (name in LEVELS) + (ASIDE, -wide - ASIDE)
+        spots = [(x + dx, y) for dx in sides for x, y in along if b.left <= x + dx <= b.edge - wide or dx == -wide / 2]
+    place(b, (words, ink), spots)
 
 
 def draw_here(b):
@@ -183,8 +204,7 @@ def draw_here(b):
     x = min(max(b.at(g), LEFT), b.right)
     b.line([(x, b.top), (x, b.bottom)], b.theme.page, 6)
     b.line([(x, b.top), (x, b.bottom)], b.theme.ink, 2.6)
-    side = {"left": x + 10} if x + 150 < b.right else {"right": x - 10}
-    b.text(f"<b>you are here: {g:g}</b>", b.bottom - HERE * (b.bottom - b.top), back=True, **side)
+    b.lines["here"] = np.stack([np.full(SPOTS, x), np.linspace(b.bottom, b.top, SPOTS)], axis=-1)
 
 
 def draw_ticks(b):

@@ -14,7 +14,7 @@ from .frame import composed
 from .theme import LEFT
 
 HEAD, TICKS, AXIS = 64, 20, 22  # px: over the plots; tick labels; the axis' name
-FANS, SIDE = 286, 252  # px: height of the fans; side of the circle's square
+FANS, SIDE = 316, 260  # px: height of the fans; side of the circle's square
 LINE, HEADING = 19, 66  # px of a broken line; over the circle where it stands by itself
 NARROW = 800  # px of a figure in which the circle stands under the fans
 BETWEEN, BESIDE = 44, 62  # px between two fans; between fans and circle

@@ -213,8 +213,15 @@ def draw_start(b):
         type="scatter", mode="markers", name="start", x=f4(start[:1]), y=f4(start[1:]), xaxis="x", yaxis="y",
         marker=dict(size=13, color=theme.page, line=dict(width=3.2, color=theme.ink)), cliponaxis=True,
         hovertemplate="start<extra></extra>"))
+    if not starts_inside(b.wall):
+        place(b, ("start: outside the frame", theme.ink), corners(b))
+        return
     (x, y), = b.px(start[None])
     place(b, ("start", theme.ink), [(x + 12, y), (x - 46, y), (x + 12, y - 18), (x + 12, y + 18)])
+
+
+def starts_inside(wall):
+    return bool(inside(wall.surface, wall.start[None])[0])
 
 
 def name_ways(b):
@@ -226,7 +233,7 @@ def name_ways(b):
         place(b, (f"<b>{thrown(w)}</b>", theme.grows), [(x - wide - 16, y + 20), (x + 16, y + 20), (x - wide - 16, y + 44),
                                                        (x + 16, y + 44), (x - wide - 16, y - 20), (x + 16, y - 20)])
     else:
-        words = ended(w.plain, unclipped(w)) if w.leaves is None else thrown(w)
+        words = thrown(w) if w.leaves is not None and starts_inside(w) else ended(w.plain, unclipped(w))
         place(b, (f"<b>{words}</b>", theme.grows), corners(b))
     place(b, (f"<b>{ended(w.other, 'RProp' if w.method == 'RProp' else 'clipped')}</b>", theme.space), corners(b))
 
@@ -260,7 +267,8 @@ def name_shades(b, z):
         return
     rows, columns = z.shape
     high, low = np.where(np.isfinite(z), z, -np.inf), np.where(np.isfinite(z), z, np.inf)
-    words = (("high", np.argsort(-high, axis=None)), ("low", np.argsort(low, axis=None)))
+    most, least = ("large", "small") if b.shade == "gradient" else ("high", "low")
+    words = ((most, np.argsort(-high, axis=None)), (least, np.argsort(low, axis=None)))
     for name, order in words:
         some = order[:rows * columns // 5:max(1, rows * columns // 400)]
         points = np.stack([b.wall.surface.x[some % columns], b.wall.surface.y[some // columns]], axis=-1)

@@ -11,7 +11,7 @@ import numpy as np
 from ..numbers import from_log, number, significant
 from .canvas import Sheet, f4
 from .frame import composed, log_ticks, step_ticks
-from .surface import FEW, draw_surface, unclipped
+from .surface import FEW, draw_surface, starts_inside, unclipped
 from .theme import LEFT
 
 HEAD, TICKS = 82, 44  # px: above the surface; under it, its tick labels and its axis' name
@@ -162,7 +162,7 @@ def span(wall):
 def say_after(b):
     """What the plain gradient is once it has left the frame."""
     w = b.wall
-    if w.leaves is None:
+    if w.leaves is None or not starts_inside(w):
         return
     after = float(w.plain.norm[w.leaves]) if not w.plain.stopped else np.inf
     if w.plain.stopped:

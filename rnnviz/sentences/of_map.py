@@ -46,7 +46,8 @@ def _edge_words(m, lag):
     """Why the edge lies where it does, and where theory puts it."""
     edge = float(m.edge[lag])
     theory = np.nan if m.predicted is None else float(m.predicted_edge[lag])
-    by_theory = f"For wide layers theory puts the edge at {number(theory)}." if np.isfinite(theory) else ""
+    what = "it" if np.isfinite(edge) else "the edge"
+    by_theory = f"For wide layers theory puts {what} at {number(theory)}." if np.isfinite(theory) else ""
     return together(parts(_why(m, edge)) if np.isfinite(edge) else (), parts(by_theory) if by_theory else ())
 
 
@@ -61,7 +62,9 @@ def _why(m, edge):
     if edge > 1 + NEAR:
         return f"The edge is not at 1: {some}, so the weights must make up for it." if slope < 1 else "The edge is not at 1."
     if slope > 1 - NEAR:
-        return "The edge is at 1: the activation lets everything through, and W_T on average keeps sizes."
+        at = "at" if number(edge) == "1.00" else "near"
+        lets = "everything" if significant(slope) == "1.0" else "nearly everything"
+        return f"The edge is {at} 1: the activation lets {lets} through, and W_T on average keeps sizes."
     return f"The edge is near 1, although {some}." if slope < 1 else "The edge is near 1."
 
 

@@ -37,7 +37,8 @@ def _lead(rate, spectrum):
     of = "" if rate.L == 1 else f" of layer {rate.layer + 1}" if spectrum is rate.own else " of the stack"
     found, pace, back = verdict(spectrum), closely(spectrum.pace), steps(int(spectrum.lags[-1]))
     if found == "gone":
-        return parts(f"Backward, {steps(spectrum.gone)} leave ", ("nothing", "fades"),
+        leave = "leaves" if spectrum.gone == 1 else "leave"
+        return parts(f"Backward, {steps(spectrum.gone)} {leave} ", ("nothing", "fades"),
                      f"{of}: every singular value of the product is exactly 0.")
     if found == "first grows":
         peak, lag = spectrum.peak
@@ -62,11 +63,11 @@ def _bound(rate):
     """What the bound of the layer guarantees; where that is nothing the sentence does not speak of it."""
     if not rate.surely_fades:
         return ()
-    said = f"W_T and φ′ let at most {closely(rate.bound)} through per step"
+    said = f"W_T and φ′ let {f'at most {closely(rate.bound)}' if rate.bound else 'nothing'} through per step"
     if rate.L == 1:
         return parts(f"It is guaranteed to vanish: {said}.")
     if rate.all_surely_fade:
-        return parts(f"All layers are guaranteed to vanish: {said} here, and under 1 in each.")
+        return parts(f"{'Both' if rate.L == 2 else 'All'} layers are guaranteed to vanish: {said} here, and under 1 in each.")
     return parts(f"Layer {rate.layer + 1} by itself is guaranteed to vanish, for {said}; the stack is not.")
 
 
@@ -93,4 +94,4 @@ def _jointly(rate):
     """What the stack keeps beside the layer."""
     if rate.stack is None or rate.stack is rate.own or rate.own is None or rate.stack.pace == 0:
         return ()
-    return parts(f"Through all {rate.L} layers jointly {closely(rate.stack.pace)} is kept.")
+    return parts(f"Through {'both' if rate.L == 2 else f'all {rate.L}'} layers jointly {closely(rate.stack.pace)} is kept.")

@@ -5,6 +5,7 @@ import math
 from ..numbers import number, significant
 from .words import Sentence, parts, steps, together
 
+UNBROKEN = "\u00a0"  # a space at which no line ends
 WALL = 10  # from how many times its usual size on a gradient makes a wall
 PLACES = {"fold": "There two fixed points of the unit meet and vanish: a fold.",
           "flip": "There the unit's fixed point turns into a cycle of two states.",
@@ -45,7 +46,7 @@ def _thrown(w):
         return ()
     if not math.isfinite(w.thrown):
         return parts("One plain step throws the weights ", ("beyond the float range", "grows"), ".")
-    return parts("One plain step throws the weights ", (f"{number(w.thrown)} units", "grows"), " away.")
+    return parts("One plain step throws the weights ", (f"{number(w.thrown)}{UNBROKEN}units", "grows"), " away.")
 
 
 def _where(w):

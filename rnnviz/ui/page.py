@@ -157,6 +157,7 @@ def scenes():
 
 def open_scene(view, name):
     """Show a scene in its view."""
+    st.session_state.scenes = False
     state.change(view=view)
     state.put(reports.on_stage(SCENES[view][name]), push=True)
 
