@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import scaled
-from .bptt import SMALL, forward, in_the_middle, layer_backward, rows_of_cells, single_and_pointwise, slopes_of
+from .bptt import forward, single_and_pointwise, slopes_of
 from .cells import CELLS
 from .experiment import long_problem, make_network
 from .flow import log_norms
+from .network import Layer
 from .products import blocks, nothing, step_product, steps_between_checks, times, transposed
-from .scaled import LOG10_2, Scaled
 from .tasks import LOSSES, Sequence
 from .tasks import sequence as task_sequence
 from .values import freeze
 
 PIECE, PIECES = 128, 16  # steps between two kept states; how many pieces go forward again at once
-BLOCK = 256  # steps back whose numbers share one power of two a layer
+PART = PIECE * PIECES
+MOST_JOINT = 128  # units of a stack that is passed as one layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,52 +92,169 @@ def stream(network, sequence, checkpoint=nothing, progress=None):
     """
     if sequence.x.ndim != 2 or network.layers[0].W_S.ndim != 2 or not single_and_pointwise(network, sequence.x):
         raise ValueError("a stream needs one network without gates and one sequence, not a batch of them")
-    T = sequence.T
-    starts = range(0, T, PIECE * PIECES)
+    T, way = sequence.T, Joint(network) if joint_pays(network) else Apart(network)
+    starts = range(0, T, PART)
     told = progress or (lambda done, of: None)
-    kept = _there(network, sequence, starts, checkpoint, told)
-    sizes = np.empty((len(network.layers), T))
-    largest, C, after = -np.inf, 0.0, tuple(scaled.scaled(np.zeros(layer.n)) for layer in network.layers)
+    kept = [np.empty((-(-T // PIECE), layer.n)) for layer in network.layers]
+    for done, start in enumerate(starts, start=1):
+        if not way.forward(sequence, start, kept, checkpoint):
+            _refuse_overflow(network, sequence, max(0, start - PART), kept)
+        told(done, 2 * len(starts))
+    way.last(sequence, kept, checkpoint)
+    sizes, largest, C = np.empty((len(network.layers), T)), -np.inf, 0.0
     for done, start in enumerate(reversed(starts), start=len(starts)):
-        steps = slice(start, min(start + PIECE * PIECES, T))
+        steps = slice(start, min(start + PART, T))
         slopes, top = _again(network, sequence.x[steps], [states[start // PIECE:] for states in kept], checkpoint)
         loss, sent = _sent(network, sequence, steps, top, checkpoint)
         C += loss
         largest = max(largest, float(sent.log10_norms().max()))
-        for first in reversed(range(0, steps.stop - start, BLOCK)):
-            block = slice(first, min(first + BLOCK, steps.stop - start))
-            deltas, shifts = _backward(network, sent[block], [slope[block] for slope in slopes], after, checkpoint)
-            for size, delta, shift in zip(sizes, deltas, shifts, strict=True):
-                size[start + block.start:start + block.stop] = log_norms(delta) + shift * LOG10_2
-            after = tuple(map(_first, deltas, shifts))
+        way.backward(slopes, sent, start, sizes, checkpoint)
         told(done + 1, 2 * len(starts))
     return Streamed(freeze(sizes), largest, C, int(np.flatnonzero(sequence.scored)[-1]))
 
 
-def _there(network, sequence, starts, checkpoint, told):
-    """Per layer the states (pieces, n) that enter each piece of the sequence: forward for the first time, step by step."""
-    kept = [np.empty((-(-sequence.T // PIECE), layer.n)) for layer in network.layers]
-    entering = [layer.h_0 for layer in network.layers]
-    for done, start in enumerate(starts, start=1):
-        below = sequence.x[start:start + PIECE * PIECES]
-        for l, layer in enumerate(network.layers):
+class Apart:
+    """A stack whose layers are passed one after another, part by part."""
+
+    def __init__(self, network):
+        self.network = network
+        self.entering = [layer.h_0 for layer in network.layers]
+        self.after = [scaled.scaled(np.zeros(layer.n)) for layer in network.layers]
+
+    def forward(self, sequence, start, kept, checkpoint):
+        """Keep the states (pieces, n) that enter each piece of a part; whether they all are finite."""
+        below = sequence.x[start:start + PART]
+        for l, layer in enumerate(self.network.layers):
             a = times(below, transposed(layer.W_S), checkpoint)
             a += layer.b
             h = np.empty(a.shape)
-            kept[l][start // PIECE] = entering[l]
-            _recur(layer, entering[l], a, h, checkpoint)
-            inner = h[PIECE - 1:-1:PIECE]
-            kept[l][start // PIECE + 1:start // PIECE + 1 + len(inner)] = inner
-            entering[l], below = h[-1], h
-            if not np.isfinite(h[-1].sum()) and not np.isfinite(h).all():
-                _refuse_overflow(network, sequence, start, kept)
-        told(done, 2 * len(starts))
-    return kept
+            kept[l][start // PIECE] = self.entering[l]
+            _recur(layer, self.entering[l], a, h, checkpoint)
+            _keep(kept[l], h, start)
+            self.entering[l], below = h[-1], h
+            if not finite(h):
+                return False
+        return True
+
+    def last(self, sequence, kept, checkpoint):
+        """Nothing is left to do at the end."""
+
+    def backward(self, slopes, sent, start, sizes, checkpoint):
+        """Fill the sizes of a part, and remember delta of its first step."""
+        cells, _ = scaled.one_pass(self.network, sent, slopes, self.after, checkpoint)
+        for size, (delta, *_) in zip(sizes, cells, strict=True):
+            size[start:start + len(delta.mantissa)] = log_norms(delta)
+        self.after = [delta[0] for delta, *_ in cells]
+
+
+def joint_pays(network):
+    """Whether a stack is quicker as one layer: NumPy's calls cost as much as such small products."""
+    layers = network.layers
+    same = len({layer.cell for layer in layers}) == 1 and all(layer.recurrent for layer in layers)
+    return len(layers) > 1 and same and sum(layer.n for layer in layers) <= MOST_JOINT
+
+
+class Joint:
+    """A stack as one layer, whose row r holds layer l (from 0) at step r - l: what comes from below then comes from the row
+    before, too, and one product a row serves all layers.
+
+    Rows run from 0 to T + L - 2; layer l stands still before its step 0, and what it does after step T - 1 reaches nobody.
+    """
+
+    def __init__(self, network):
+        layers = network.layers
+        self.ends = np.cumsum([0, *(layer.n for layer in layers)])
+        self.units = [slice(*pair) for pair in zip(self.ends[:-1], self.ends[1:], strict=True)]
+        N, self.lag, self.first = self.ends[-1], len(layers) - 1, layers[0]
+        W = np.zeros((N, N))
+        for l, (layer, here) in enumerate(zip(layers, self.units, strict=True)):
+            W[here, here] = layer.W_T
+            if l:
+                W[here, self.units[l - 1]] = layer.W_S
+        self.layer = Layer(np.zeros((N, 1)), W, np.concatenate([layer.b for layer in layers]), layers[0].cell)
+        self.h_0 = self.entering = np.concatenate([layer.h_0 for layer in layers])
+        self.after = scaled.scaled(np.zeros(N))
+        self.later = [np.zeros((self.lag, layer.n)) for layer in layers]
+
+    def forward(self, sequence, start, kept, checkpoint):
+        """Keep the states (pieces, n) that enter each piece, as far as these rows hold them; whether they all are finite."""
+        if start == 0:
+            for states, here in zip(kept, self.units, strict=True):
+                states[0] = self.h_0[here]
+        h = self.rows(sequence.x[start:start + PART], start, checkpoint)
+        for l, here in enumerate(self.units):
+            _keep(kept[l], h[:, here], start - l)
+        return finite(h)
+
+    def rows(self, x, start, checkpoint):
+        """The states (rows, N) under the inputs of rows from `start` on."""
+        a = np.zeros((len(x), len(self.h_0)))
+        a[:, self.units[0]] = times(x, transposed(self.first.W_S), checkpoint)
+        a += self.layer.b
+        h = np.empty(a.shape)
+        still = min(max(0, self.lag - start), len(x))
+        for i in range(still):
+            _recur(self.layer, self.entering, a[i:i + 1], h[i:i + 1], checkpoint)
+            h[i, self.ends[start + i + 1]:] = self.h_0[self.ends[start + i + 1]:]
+            self.entering = h[i]
+        if still < len(x):
+            _recur(self.layer, self.entering, a[still:], h[still:], checkpoint)
+            self.entering = h[-1]
+        return h
+
+    def last(self, sequence, kept, checkpoint):
+        """The rows after the last input, for the layers that are still behind."""
+        h = self.rows(np.zeros((self.lag, sequence.x.shape[1])), sequence.T, checkpoint)
+        for l, here in enumerate(self.units):
+            _keep(kept[l], h[:l, here], sequence.T - l)
+
+    def backward(self, slopes, sent, start, sizes, checkpoint):
+        """Fill the sizes of the rows that a part's top layer stands in, and remember delta of the first of them."""
+        n, N, T = len(sent.mantissa), self.ends[-1], sizes.shape[1]
+        both = [np.concatenate(pair) for pair in zip(slopes, self.later, strict=True)]
+        slope = np.concatenate([rows[self.lag - l:][:n] for l, rows in enumerate(both)], axis=1)
+        entering = scaled.scaled(np.zeros((n, N)))
+        entering.mantissa[:, self.units[-1]], entering.exponent[:, self.units[-1]] = sent.mantissa, sent.exponent
+        delta = self.send(slope, entering, checkpoint)
+        for l, here in enumerate(self.units):
+            first = start + self.lag - l
+            sizes[l, first:first + n] = log_norms(delta[:max(0, T - first), here])
+        self.later = [rows[:self.lag] for rows in both]
+        if start == 0:
+            self.to_the_first_step(sizes, checkpoint)
+
+    def to_the_first_step(self, sizes, checkpoint):
+        """The rows before the top layer's first step."""
+        slope = np.zeros((self.lag, self.ends[-1]))
+        for l, (here, rows) in enumerate(zip(self.units, self.later, strict=True)):
+            slope[l:, here] = rows[:self.lag - l]
+        delta = self.send(slope, scaled.scaled(np.zeros(slope.shape)), checkpoint)
+        for l, here in enumerate(self.units[:-1]):
+            some = sizes[l, :self.lag - l]
+            some[:] = log_norms(delta[l:, here])[:len(some)]
+
+    def send(self, slope, entering, checkpoint):
+        """delta of some rows, Scaled (rows, N)."""
+        (delta, *_), _ = scaled.layer_backward(self.layer, slope, entering, self.after, checkpoint)
+        self.after = delta[0]
+        return delta
+
+
+def finite(h):
+    """Whether all states are finite; one that overflows stays so, or leaves nan, to the last row it reaches."""
+    return np.isfinite(h[-1].sum()) or np.isfinite(h).all()
+
+
+def _keep(states, h, first):
+    """Put the rows of h (rows, n), the states after the steps from `first` on, where they enter a piece."""
+    following = first + 1 + np.arange(len(h))
+    at = np.flatnonzero((following % PIECE == 0) & (following > 0) & (following // PIECE < len(states)))
+    states[following[at] // PIECE] = h[at]
 
 
 def _refuse_overflow(network, sequence, start, kept):
     """Raises ValueError with the step at which a state overflows, at or after `start`."""
-    steps = slice(start, start + PIECE * PIECES)
+    steps = slice(start, start + 2 * PART + len(network.layers))
     layers = [replace(layer, h_0=states[start // PIECE]) for layer, states in zip(network.layers, kept, strict=True)]
     l, t = forward(replace(network, layers=layers), Sequence(sequence.x[steps], sequence.target[steps])).overflow
     raise ValueError(f"the state of layer {l + 1} overflows at step {start + t + 1}; there is no gradient to send back")
@@ -186,63 +304,3 @@ def _sent(network, sequence, steps, h, checkpoint):
         _, loss, slope_out = LOSSES[sequence.loss](o, sequence.target[steps])
     sent = scaled.scaled(np.where(scored[:, None], slope_out, 0.0))
     return float(loss[scored].sum()), sent if network.W_out is None else scaled.times(sent, network.W_out, checkpoint)
-
-
-def _backward(network, sent, slopes, after, checkpoint):
-    """(delta per layer (T, n), plain or Scaled; per layer the power of two that it is still to be multiplied with).
-
-    Plain numbers do wherever one shift a layer brings what enters, and all that becomes of it, into the middle of the float
-    range: layers may fade at different paces.
-    """
-    cells, shifts, shift = [], [], scaled.NONE
-    for l in range(len(network.layers) - 1, -1, -1):
-        above = shift
-        shift = np.maximum(shift, max(after[l].sizes().max(), scaled.NONE if cells else sent.sizes().max()))
-        rows = rows_of_cells(network.layers[l:l + 1], (len(sent.mantissa),))[0]
-        if shift == scaled.NONE:
-            rows[0][...] = 0.0
-        elif not _plain_layer(network, l, slopes, sent, after, cells, (above, shift), rows, checkpoint):
-            far, _ = scaled.one_pass(network, sent, slopes, after, checkpoint)
-            return [delta for delta, *_ in far], [0] * len(far)
-        cells.append(rows)
-        shifts.append(0 if shift == scaled.NONE else int(shift))
-    return [rows[0] for rows in reversed(cells)], shifts[::-1]
-
-
-def _plain_layer(network, l, slopes, sent, after, cells, shifts, rows, checkpoint):
-    """Fill the cells of layer l under its shift, those above it being done; whether no number was lost on the way."""
-    (above, shift), entering = shifts, _shifted(after[l], shifts[1])
-    if (np.abs(entering[after[l].mantissa != 0]) < SMALL).any():
-        return False
-    if not cells:
-        rows[2][...] = _shifted(sent, shift)
-        lost = (sent.mantissa != 0) & (np.abs(rows[2]) < SMALL)
-    elif above == scaled.NONE:
-        rows[2][...] = lost = 0.0
-    else:
-        times(cells[-1][0], network.layers[l + 1].W_S, checkpoint, out=rows[2])
-        lost = 0.0
-        if above != shift:
-            there = rows[2] != 0
-            np.ldexp(rows[2], above - shift, out=rows[2])
-            lost = there & (np.abs(rows[2]) < SMALL)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        layer_backward(network.layers[l], slopes[l], *rows, checkpoint, after=entering)
-    if np.any(lost) and (np.abs(rows[1][lost]) < SMALL).any():
-        return False
-    one = replace(network, layers=network.layers[l:l + 1], W_out=None, b_out=None)
-    return in_the_middle(one, rows[2], slopes[l:l + 1], [rows])
-
-
-def _shifted(rows, shift):
-    """Scaled numbers over 2^shift as plain floats."""
-    return np.ldexp(rows.mantissa, rows.exponent - np.int32(shift))
-
-
-def _first(delta, shift):
-    """The first row of delta, Scaled, with exponents of its own."""
-    if isinstance(delta, Scaled):
-        mantissa, exponent = np.frexp(delta.mantissa[0])
-        return Scaled(mantissa, exponent + delta.exponent[0])
-    mantissa, exponent = np.frexp(delta[0])
-    return Scaled(mantissa, exponent + np.int32(shift))

@@ -192,9 +192,11 @@ def label_peak(b, spectrum, left, right, longest):
 def name_largest(b, spectrum, left, right, longest):
     """Which line is the largest singular value: over its right end, higher than all of it that lies under the words."""
     lags, values = from_the_end(spectrum)
-    under = values[lags >= longest * (1.0 - NAME / (right - left)), 0]
+    first = longest * (1.0 - NAME / (right - left))
+    under = np.append(values[lags > first, 0], np.interp(first, lags, values[:, 0]))
+    under = under[np.isfinite(under)]
     named_already = falls_from_a_peak(spectrum) and longest - spectrum.peak[1] <= longest * 2 * NAME / (right - left)
-    if np.isfinite(under).any() and not named_already:
+    if under.size and not named_already:
         b.text("largest σ", height(b, under.max()) - 11, right=right - 2, back=True)
 
 

@@ -174,7 +174,7 @@ def draw_labels(b):
         label(b, "run", run, b.theme.second)
     else:
         b.taken = []
-        place(b, (f"{run}: {T - len(b.m.lags)} further back", b.theme.second), [(b.right, b.top)])
+        place(b, (f"{run}: {T - len(b.m.lags)} further back", b.theme.second), [(b.right, b.top)], flush=True)
     words = {0: "<b>edge: 1</b>", **{level: f"10{str(level).translate(UP)}" for level in LEVELS if level},
              "here": f"<b>you are here: {b.m.g:g}</b>", "theory": "theory" if b.narrow else "wide layers, by theory"}
     for name, said in words.items():
@@ -195,7 +195,7 @@ def label(b, name, words, ink):
         along = line[(shares * (len(line) - 1)).round().astype(int)]
         sides = (-wide / 2,) * (name in LEVELS) + (ASIDE, -wide - ASIDE)
         spots = [(x + dx, y) for dx in sides for x, y in along if b.left <= x + dx <= b.edge - wide or dx == -wide / 2]
-    place(b, (words, ink), spots)
+    place(b, (words, ink), spots, flush=name == "run")
 
 
 def draw_here(b):

@@ -13,7 +13,7 @@ LEVELS = 14  # contours
 WIDE = 1000.0  # a loss whose largest value is so many times its median is shown as a power of ten
 MOST_DECADES = 10  # of such a shade
 STOPS = 13
-LETTER = 6.6  # px that a letter takes, on average
+LETTER = 6.2  # px that a letter takes, on average
 HEAD = 11  # px of an arrow's head
 FEW = 120  # steps whose points are drawn
 KINDS = {"fold": "fold", "flip": "flip", "boundary": "basin boundary"}
@@ -117,9 +117,9 @@ def width_of(text):
     return LETTER * len(plain(text)) + 4
 
 
-def place(b, words, spots):
+def place(b, words, spots, flush=False):
     """Writes words (text, colour) where they cover least of b.taken and b.words: their left end at the first such of the spots
-    (x, y), in px."""
+    (x, y), in px. flush: whether they end there where they are reckoned to, so that a right edge is met exactly."""
     text, ink = words
     wide = width_of(text)
 
@@ -132,7 +132,8 @@ def place(b, words, spots):
     cost = covered(tried, np.reshape(b.taken, (-1, 4))) + OVER_WORDS * covered(tried, np.reshape(b.words, (-1, 4)))
     found = tried[cost.round(3).argmin()].tolist()
     b.words.append(found)
-    b.text(text, found[1] + 10, left=found[0], colour=ink, back=True)
+    side = dict(right=found[2]) if flush else dict(left=found[0])
+    b.text(text, found[1] + 10, colour=ink, back=True, **side)
 
 
 def covered(boxes, taken):
