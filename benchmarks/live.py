@@ -1,4 +1,4 @@
-"""How well the picture follows a hand, in a headless Chromium: python benchmarks/live.py
+"""How well the picture follows a hand, in a headless Chromium: python benchmarks/live.py [--view rate]
 
 A thumb is dragged at 60 Hz and an arrow key is held at 30 Hz on the opening page; every drawn picture is counted, and timed
 from the pointer's event to the heatmap. The requests that Streamlit sends for a run of the script are counted too.
@@ -78,7 +78,7 @@ def held(page, runs, seconds):
     return [p for p in made if p[0] <= released], taken, during, max(0.0, made[-1][0] - released)
 
 
-def main(seconds):
+def main(seconds, view):
     server = Server(ROOT / "app.py", ROOT)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
@@ -87,7 +87,7 @@ def main(seconds):
             runs = []
             page.on("websocket", lambda socket: "_stcore" in socket.url and socket.on(
                 "framesent", lambda frame: runs.append(frame)))
-            page.goto(server.address)
+            page.goto(f"{server.address}?view={view}")
             page.wait_for_selector(".rv-board[data-rev]")
             page.wait_for_timeout(1000)
             page.evaluate(WATCH)
@@ -122,4 +122,6 @@ def main(seconds):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=6)
-    main(parser.parse_args().seconds)
+    parser.add_argument("--view", default="flow")
+    given = parser.parse_args()
+    main(given.seconds, given.view)

@@ -1,8 +1,8 @@
-"""How fast the page is, against an empty page with one slider, in one run: python benchmarks/page.py [--long]
+"""How fast the page is, against an empty page with one slider, in one run: python benchmarks/page.py [--view rate] [--long]
 
 Both pages run on their own server on this machine with the same configuration; a headless Chromium presses an arrow key
 on a slider and waits for the frame in which the last change is painted. Ratios hold from run to run, absolute times do not.
---long adds 2 000 slider changes by one visitor and the server's memory.
+--view measures another view than Flow; --long adds 2 000 slider changes by one visitor and the server's memory.
 """
 
 import argparse
@@ -34,12 +34,12 @@ PAINTED = {
 NOW = {"page": "document.querySelector('.rv-board').dataset.rev", "floor": "document.querySelector('.stMarkdown').innerText"}
 
 
-def opened(browser, server, kind):
+def opened(browser, server, kind, view="flow"):
     """A fresh visitor on a page, and the seconds until the first thing worth seeing and until all of it."""
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.add_init_script(WATCH % FIRST[kind])
     start = time.perf_counter()
-    page.goto(server.address, wait_until="commit")
+    page.goto(f"{server.address}?view={view}" if kind == "page" else server.address, wait_until="commit")
     page.wait_for_selector(READY[kind])
     page.wait_for_function("window.first")
     return page, page.evaluate("window.first") / 1e3, time.perf_counter() - start
@@ -64,7 +64,7 @@ def chromium():
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def bench(n, long):
+def bench(n, long, view="flow"):
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         shutil.copytree(ROOT / ".streamlit", Path(folder) / ".streamlit")
         (Path(folder) / "floor.py").write_text(FLOOR)
@@ -73,8 +73,8 @@ def bench(n, long):
         try:
             pages, painted, cpu = {}, {"floor": [], "page": []}, {"floor": [], "page": []}
             for kind, server in servers.items():
-                opened(browser, server, kind)[0].context.close()  # warms the server
-                opens = [opened(browser, server, kind) for _ in range(3)]
+                opened(browser, server, kind, view)[0].context.close()  # warms the server
+                opens = [opened(browser, server, kind, view) for _ in range(3)]
                 for page, *_ in opens[1:]:
                     page.context.close()
                 pages[kind] = opens[0][0]
@@ -88,7 +88,7 @@ def bench(n, long):
               new MutationObserver(all => all.forEach(m => m.removedNodes.forEach(n => {
                 if (n === plot || (n.contains && n.contains(plot))) window.seen.removed++; }))).observe(
                 document.body, {childList: true, subtree: true});
-              const look = () => { if (!plot.querySelector('.heatmaplayer image, .heatmaplayer .hm')) window.seen.blank++;
+              const look = () => { if (!plot.querySelector('.heatmaplayer image, .heatmaplayer .hm, .scatterlayer .trace')) window.seen.blank++;
                 requestAnimationFrame(look); }; look(); }""")
             for _ in range(max(1, n // 40)):
                 for kind, server in servers.items():
@@ -122,6 +122,7 @@ def report(painted, cpu, seen):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presses", type=int, default=200)
+    parser.add_argument("--view", default="flow")
     parser.add_argument("--long", action="store_true")
     given = parser.parse_args()
-    bench(given.presses, given.long)
+    bench(given.presses, given.long, given.view)

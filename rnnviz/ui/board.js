@@ -247,10 +247,10 @@ export function prove(component) {
 // The line stands only beside the gradients that it speaks of; once a picture rests, the board asks for its own.
 function proven(board) {
   const [gradients, words] = proof;
-  const known = gradients === board.told.gradients;
+  const known = gradients !== null && gradients === board.told.gradients;
   board.proof.textContent = known ? words : "";
   clearTimeout(board.asking);
-  if (!known) board.asking = setTimeout(() => prover?.setTriggerValue("asked", Date.now()), CALM);
+  if (!known && board.told.gradients !== null) board.asking = setTimeout(() => prover?.setTriggerValue("asked", Date.now()), CALM);
 }
 
 // A picture that came the slow way, with what is told about it.

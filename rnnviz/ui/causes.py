@@ -22,6 +22,7 @@ class Whole:
 
     walk = no_walk = reached = None
     shape = (1, 1)
+    no_formulas = "This view has no cells; Flow, Truncation and Routes write the equations of theirs down."
 
     def equation(self, experiment, chosen):
         return None

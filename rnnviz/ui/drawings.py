@@ -41,6 +41,7 @@ class FlowDrawn:
     walk: Walk | None = None
     no_walk: str | None = None  # why there is none, where one was wanted
 
+    no_formulas = "A state overflows, so there is no gradient to write down."
     fields = ("quantity", "precision", "open", "walk")
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 

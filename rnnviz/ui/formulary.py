@@ -23,7 +23,7 @@ def menu(experiment, drawn, chosen, theme):
         return
     with made:
         if chosen is None:
-            st.text("A state overflows, so there is no gradient to write down.")
+            st.text(drawn.no_formulas)
             return
         result = drawn.accounts.run if isinstance(drawn, TruncationDrawn) else run(experiment)
         colours = ";".join(f"--rv-{role}:{colour}" for role, colour in board.colours(theme).items())

@@ -83,7 +83,7 @@ class Picture:
     cell: tuple | None
     shape: tuple
     link: str
-    gradients: int
+    gradients: int | None  # what names those on show; None where none is written down
     view: str
     walk: dict | None
 
@@ -92,10 +92,11 @@ def picture(experiment, drawn, view, held=None, page=True, live=False):
     """The Picture of an experiment and its Drawn. held: the Held curve, if any. page: whether the page itself draws the texts
     of the figure. live: whether a hand is still moving, so that only what is seen now is wanted."""
     chosen = outlined(experiment, drawn.shape, drawn.reached)
+    equation = drawn.equation(experiment, chosen)
     spec = drawn.spec(experiment, chosen, theme=view.theme, width=view.width, decades=experiment.decades, page=page,
                       tall=view.tall or None, zoom=view.zoom_of(experiment.T), held=held and (held, held.words(experiment)))
     return Picture(
-        spec, drawn.sentence, drawn.equation(experiment, chosen), drawn.says(experiment), view.theme,
+        spec, drawn.sentence, equation, drawn.says(experiment), view.theme,
         None if chosen is None else (chosen[0] + 1, chosen[1] + 1), drawn.shape, to_link(experiment),
-        gradients(experiment), view.text,
+        None if equation is None else gradients(experiment), view.text,
         walking(drawn, experiment, view, only=live) if drawn.walk else None)
