@@ -88,7 +88,8 @@ def bench(n, long, view="flow"):
               new MutationObserver(all => all.forEach(m => m.removedNodes.forEach(n => {
                 if (n === plot || (n.contains && n.contains(plot))) window.seen.removed++; }))).observe(
                 document.body, {childList: true, subtree: true});
-              const look = () => { if (!plot.querySelector('.heatmaplayer image, .heatmaplayer .hm, .scatterlayer .trace')) window.seen.blank++;
+              const drawn = '.heatmaplayer image, .heatmaplayer .hm, .scatterlayer .trace';
+              const look = () => { if (!plot.querySelector(drawn)) window.seen.blank++;
                 requestAnimationFrame(look); }; look(); }""")
             for _ in range(max(1, n // 40)):
                 for kind, server in servers.items():

@@ -9,7 +9,7 @@ import numpy as np
 from .bptt import backward, forward
 from .experiment import THIS, make_network, make_sequence, parse_start
 from .lags import gradient_of, parameters
-from .landscape import SURFACES, Shown, affordable
+from .landscape import SURFACES, Shown, affordable, check_descents
 from .network import Network, matrices, split_name
 from .products import blocks, nothing
 from .values import shown
@@ -167,6 +167,7 @@ def wall_problem(experiment):
     try:
         shown = shown_of(experiment)
         affordable(shown.landscape)
+        check_descents(shown.landscape, experiment.descents or shown.steps)
     except ValueError as reason:
         sentence = str(reason)
         return sentence[0].upper() + sentence[1:] + ("" if sentence.endswith(".") else ".")

@@ -290,6 +290,13 @@ def inside(surface, points):
 METHODS = ("norm", "value", "RProp")
 
 
+def check_descents(landscape, steps):
+    """Raises ValueError where so many steps of descent would take too long."""
+    if landscape.rows * steps > MOST_ROWS:
+        raise ValueError(f"{steps} steps of descent run {landscape.rows * steps:,} steps of layers; they may run "
+                         f"{MOST_ROWS:,}. {MOST_ROWS // landscape.rows} steps down would fit.")
+
+
 def wall(landscape, x, y, start, *, rate=0.5, steps=60, method="norm", clip=0.3, samples=None, made=None, checkpoint=nothing):
     """The Wall of a landscape in the frame x, y: descents from `start` (2,) over so many steps.
 
@@ -298,8 +305,7 @@ def wall(landscape, x, y, start, *, rate=0.5, steps=60, method="norm", clip=0.3,
     """
     if method not in METHODS:
         raise ValueError(f"method is {shown(method)}; it must be {', '.join(METHODS[:-1])} or {METHODS[-1]}")
-    if landscape.rows * steps > MOST_ROWS:
-        raise ValueError(f"{steps} steps of descent run {landscape.rows * steps:,} steps of layers; they may run {MOST_ROWS:,}")
+    check_descents(landscape, steps)
     function = landscape.value_and_gradient
     plain = descend(function, start, rate, steps, None, checkpoint)
     if method == "RProp":

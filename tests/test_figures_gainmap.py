@@ -135,6 +135,41 @@ def test_the_run_s_first_step_is_a_dotted_line_at_its_lag_or_is_said_to_lie_furt
         assert f"{LEFT} {y:.1f}" in dotted[0].replace(".0 ", " ")
 
 
+def across(text, long):
+    """The box [left, top, right, bottom] of a text so long."""
+    left = text["left"] if text["left"] is not None else text["right"] - long
+    return left, text["y"] - 9, left + long, text["y"] + 9
+
+
+def covers(a, b):
+    """Whether two boxes [left, top, right, bottom] share more than their rims."""
+    return min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+
+
+@pytest.mark.parametrize("options", [dict(), dict(width=500), dict(width=1019, tall=380)])
+@pytest.mark.parametrize("g", [0.05, 0.4, 0.8, 1.1, 1.46, 2.0, 2.9])
+def test_no_label_on_the_map_covers_another_or_the_line_of_your_scale(g, options):
+    spec = map_spec(replace_experiment(DEFAULT, g=g), page=True, **options)
+    (here,) = paths(spec, 2.6)
+    labels = {words: across(text, 6 * len(words)) for words, text in texts(spec).items() if "back" in text}
+    assert len(labels) == 6
+    for words, box in labels.items():
+        assert not any(covers(box, other) for more, other in labels.items() if more != words), words
+        assert words.startswith("first step") or not box[0] < here[0, 0] < box[2], words
+
+
+def test_the_label_of_the_runs_first_step_keeps_off_your_scale_at_the_right_end():
+    for g in (0.8, 2.7, 2.9, 3.0):
+        spec = map_spec(replace_experiment(DEFAULT, g=g), page=True)
+        (here,) = paths(spec, 2.6)
+        left, _, right, _ = across(texts(spec)["first step of your 30-step run"], 175)
+        assert not left < here[0, 0] < right
+
+
+def test_a_map_too_narrow_for_its_labels_is_drawn_all_the_same():
+    assert "you are here: 0.8" in texts(map_spec(DEFAULT, page=True, width=200))
+
+
 def test_the_surface_turns_a_place_into_the_scale_and_the_lag_drawn_there():
     surface = map_spec(DEFAULT, page=True)["layout"]["meta"]["surface"]
     assert (surface["x"][0] + 0.025, surface["x"][1] - 0.025) == pytest.approx((0.05, 3.0))
@@ -207,20 +242,20 @@ def test_the_line_under_it_gives_the_slope_at_the_edge_and_the_edge_of_theory():
     theory = crossings(DEFAULT.gains, DEFAULT.predicted, 0.0)[29]
     assert gain_map(DEFAULT).text.endswith(
         f"The edge is not at 1: the activation lets {slope:.2f} through at each step, so the weights must make up for it. "
-        f"For wide layers theory puts the edge at {theory:.2f}.")
+        f"For wide layers theory puts it at {theory:.2f}.")
 
 
 def test_the_edge_of_an_orthogonal_linear_layer_is_said_to_be_at_1():
     made = sweep(Experiment(cell="linear", depth=1, g=1.0), draws=2)
     assert gain_map(made).text == (
         "At scale 1 the gradient holds: the edge is at about 1.00. The edge is at 1: the activation lets everything through, "
-        "and W_T on average keeps sizes. For wide layers theory puts the edge at 1.00.")
+        "and W_T on average keeps sizes. For wide layers theory puts it at 1.00.")
 
 
 def test_the_edge_of_a_wide_gaussian_relu_layer_is_said_to_be_near_the_square_root_of_2():
     made = sweep(Experiment(cell="relu", depth=1, init="Gaussian", width=100, task="noise", inputs=4), draws=8)
     assert abs(made.edge[29] - 2**0.5) < 0.07
-    assert gain_map(made).text.endswith("For wide layers theory puts the edge at 1.41.")
+    assert gain_map(made).text.endswith("For wide layers theory puts it at 1.41.")
 
 
 @pytest.mark.parametrize(("experiment", "words"), [
@@ -236,6 +271,12 @@ def test_what_has_no_edge_or_no_gradient_has_words_of_its_own(experiment, words)
 
 def test_a_state_that_overflows_in_every_draw_is_said():
     assert lead(CASES["overflow"]) == "At scale 3 every draw leaves the range of a float64."
+
+
+def test_an_edge_beside_1_is_not_said_to_be_at_it():
+    said = gain_map(sweep(Experiment(cell="linear", depth=1, g=1.0, init="Gaussian", width=100), draws=4)).text
+    assert "The edge is near 1: the activation lets everything through" in said
+    assert "the edge is at about 1.00" not in said
 
 
 def test_an_edge_below_1_is_laid_to_the_layers_above():

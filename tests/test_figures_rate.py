@@ -121,6 +121,58 @@ def test_a_product_far_outside_the_float_range_has_its_own_ticks():
     assert all(low <= place <= high for place in places)
 
 
+def test_a_fan_that_stays_at_1_has_a_decade_on_either_side():
+    spec = rate_spec(rates(run(replace(DEEP, cell="linear", depth=1, g=1.0))), page=True)
+    low, high = spec["layout"]["yaxis"]["range"]
+    assert low < -1 < 1 < high
+    assert [place for place in spec["layout"]["yaxis"]["tickvals"] if abs(place) == 1] == [-1, 1]
+
+
+@pytest.mark.parametrize(("W_T", "falls"), [([[0.5]], True), ([[1.5]], False)])
+def test_what_is_left_out_is_said_in_the_corner_that_the_fan_leaves_free(W_T, falls):
+    spec = rate_spec(rates(by_hand(W_T, T=450)), page=True)
+    words, = (text for text in spec["layout"]["meta"]["texts"] if text["text"] == "the last 400 of 449")
+    _, top = spec["layout"]["yaxis"]["domain"]
+    middle = spec["layout"]["height"] * (1 - top / 2 - spec["layout"]["yaxis"]["domain"][0] / 2)
+    assert (words["y"] > middle) == falls
+
+
+@pytest.mark.parametrize("W_T", [[[0.5]], [[1.5]], [[1.0]], [[0.9, 0.9], [0.0, 0.5]]])
+def test_the_topmost_line_is_named_over_its_right_end(W_T):
+    found = rates(by_hand(W_T))
+    spec = rate_spec(found, page=True)
+    axis, height = spec["layout"]["yaxis"], spec["layout"]["height"]
+    foot, top = (height * (1 - share) for share in axis["domain"])
+    name, = (text for text in spec["layout"]["meta"]["texts"] if text["text"] == "largest σ")
+    line = np.interp([0.0, *found.own.largest][-6:], axis["range"], (foot, top))
+    assert (name["y"] + 8 < line).all()
+
+
+def test_the_name_of_the_topmost_line_keeps_off_the_dotted_bound():
+    found = rates(run(DEEP))
+    for options in (dict(), dict(width=1019, tall=380), dict(width=1600)):
+        spec = rate_spec(found, page=True, **options)
+        axis, height = spec["layout"]["yaxis"], spec["layout"]["height"]
+        foot, top = (height * (1 - share) for share in axis["domain"])
+        name, = (text for text in spec["layout"]["meta"]["texts"] if text["text"] == "largest σ")
+        dotted = np.interp(np.log10(0.8) * np.arange(24, 30), axis["range"], (foot, top))
+        assert np.abs(name["y"] - dotted).min() > 9
+
+
+def test_one_exponent_is_said_once_and_rounding_is_0():
+    said = texts(rate_spec(rates(by_hand([[0.5]])), page=True))
+    assert "Lyapunov exponents  −0.69, ln per step" in said
+    said = texts(rate_spec(rates(run(replace(DEEP, cell="linear", depth=1, g=1.0))), page=True))
+    assert "Lyapunov exponents  0, ln per step" in said
+
+
+def test_two_layers_are_both():
+    found = rates(run(replace(DEEP, depth=2)))
+    assert any(text.startswith("both layers jointly") for text in texts(rate_spec(found, page=True)))
+    assert "Both layers are guaranteed to vanish" in sentence(found).text
+    assert "Through both layers jointly" in sentence(found).text
+
+
 def test_the_eigenvalues_are_drawn_alone_and_times_the_mean_slope():
     made = run(DEEP)
     found = rates(made, 2)
@@ -138,6 +190,8 @@ def test_the_bound_is_dotted_only_where_it_guarantees_something():
     bound, = traces(fades, "bound")
     np.testing.assert_allclose(bound["y"], np.arange(30) * np.log10(0.8), rtol=1e-5)
     assert not traces(grows, "bound")
+    assert "All layers are guaranteed to vanish: in each, W_T and φ′ let less than 1 through per step, here at most 0.80." in \
+        sentence(rates(run(DEEP))).text
     assert any("guaranteed to vanish, layer 1 by itself" in text for text in texts(fades))
     assert any("it guarantees nothing" in text for text in texts(grows))
 
@@ -206,7 +260,8 @@ def test_a_matrix_that_first_amplifies_is_not_judged_by_its_eigenvalues():
 
 def test_a_dead_layer_leaves_nothing():
     made = run(replace(DEEP, cell="relu", bias=-3.0, input_scale=0.1, depth=1))
-    assert "leave nothing: every singular value of the product is exactly 0" in sentence(rates(made)).text
+    assert "1 step leaves nothing: every singular value of the product is exactly 0" in sentence(rates(made)).text
+    assert "W_T and φ′ let nothing through per step." in sentence(rates(by_hand([[0.0]]))).text
 
 
 def test_an_overflow_is_said_with_its_step():
@@ -216,5 +271,5 @@ def test_an_overflow_is_said_with_its_step():
 
 def test_a_layer_without_recurrence_gives_way_to_the_stack():
     found = rates(run(replace(DEEP, layers="4, 3 static, 2 tanh")), 1)
-    assert "Its best-kept direction of the stack shrinks to" in sentence(found).text
+    assert sentence(found).text.startswith("Backward, every step of the stack is a matrix. Its best-kept direction shrinks to")
     assert sentence(rates(run(replace(DEEP, T=1)))).text.startswith("A product of Jacobians needs two steps.")

@@ -188,7 +188,7 @@ def test_the_lines_of_bifurcations_are_dashed_and_bear_their_names():
         np.testing.assert_array_equal(trace["y"], f4(line.b))
         assert trace["line"]["dash"] in ("dash", "dot")
     assert words(spec).count("fold") == 2
-    assert "start on the boundary of two basins" in words(spec)
+    assert "basin boundary" in words(spec)
     assert not any("fold" in text for text in words(wall_spec(WALLS["counting"], page=True)))
 
 
@@ -214,7 +214,7 @@ def test_what_is_beyond_the_float_range_is_left_blank_and_said():
     spec = wall_spec(made, page=True)
     np.testing.assert_array_equal(np.isnan(named(spec, "surface")["z"]), beyond)
     assert "blank: beyond the float range" in words(spec)
-    assert "weight through time of layer 1 W_T1 1 1" in words(spec)
+    assert "weight through time of layer 1, row 1, column 1" in words(spec)
     assert "blank: beyond the float range" not in words(wall_spec(PASCANU, page=True))
 
 
@@ -227,18 +227,67 @@ def test_ticks_are_round_inside_the_frame_and_about_as_many_as_asked(low, high, 
         assert float(text.replace("−", "-")) == pytest.approx(value, abs=1e-9)
 
 
+def boxes(spec):
+    """{words: (left, top, right, bottom)} of the words that cover what lies under them."""
+    found = {}
+    for text in spec["layout"]["meta"]["texts"]:
+        said = re.sub(r"<[^>]+>", "", text["text"])
+        if "back" in text:
+            while said in found:  # there are two folds
+                said += " "
+            found[said] = (text["left"], text["y"] - 9, text["left"] + 6 * len(said.strip()), text["y"] + 9)
+    return found
+
+
+@pytest.mark.parametrize("options", [dict(width=500), dict(width=1068), dict(width=1019, tall=380)])
+@pytest.mark.parametrize("made", [*WALLS.values(), moved((5.0, -2.5))], ids=[*WALLS, "from between the folds"])
+def test_no_words_on_the_surface_cover_others(made, options):
+    found = list(boxes(wall_spec(made, page=True, **options)).values())
+    assert len(found) >= 3
+    for i, a in enumerate(found):
+        for b in found[:i]:
+            assert min(a[2], b[2]) - max(a[0], b[0]) <= 1 or min(a[3], b[3]) - max(a[1], b[1]) <= 1
+
+
+def test_words_keep_off_the_long_straight_steps_of_a_way():
+    made = WALLS["counting"]
+    spec = wall_spec(made, page=True)
+    place = spec["layout"]["meta"]["surface"]
+    share = np.linspace(0, 1, 400)[:, None]
+    points = made.plain.points[0] + share * (made.plain.points[1] - made.plain.points[0])
+    x = np.interp(points[:, 0], place["x"], (place["left"], place["right"]))
+    y = np.interp(points[:, 1], place["y"], (place["bottom"], place["top"]))
+    for words, (left, top, right, bottom) in boxes(spec).items():
+        assert not ((left < x) & (x < right) & (top < y) & (y < bottom)).any(), words
+
+
+def test_a_start_outside_the_frame_is_said_and_its_way_is_not_said_to_leave():
+    said = words(wall_spec(moved((10.0, 5.0), steps=5), page=True))
+    assert "start: outside the frame" in said
+    assert not any("leaves the frame" in text or "once outside" in text for text in said)
+    assert any(re.match(r"unclipped: loss .* after 5 steps$", text) for text in said)
+
+
+def test_one_descent_is_one_step_and_its_gradient_stands_between_ticks():
+    made = SURFACES["counting"].wall(start=(1.0, 2.0), steps=1, samples=12)
+    spec = wall_spec(made, page=True)
+    assert any(text.startswith("plain: loss") and text.endswith("after 1 step") for text in words(spec))
+    axis, size = spec["layout"]["yaxis2"], np.log10(made.plain.norm[0])
+    assert min(axis["tickvals"]) < size < max(axis["tickvals"])
+
+
 # The sentence.
 
 
 def test_the_sentence_of_pascanus_wall_is_the_one_of_the_design():
     lead = "".join(part for part, _ in sentence(PASCANU).lead)
-    assert lead == ("At the wall the gradient is 106, 700 times its usual size. One plain step throws the weights 53 units "
-                    "away.")
+    assert lead == ("At the wall the gradient is 106, 700 times its usual size. One plain step throws the weights "
+                    "53\u00a0units away.")
     norms = np.linalg.norm(PASCANU.plain.gradient[:12], axis=1)
     assert f"{norms[11]:.0f}" == "106"
     assert round(norms[11] / np.median(norms[:11]), -2) == 700
     assert f"{np.linalg.norm(PASCANU.plain.points[12] - PASCANU.plain.points[11]):.0f}" == "53"
-    assert [part for part, role in sentence(PASCANU).lead if role == "grows"] == ["106", "700 times", "53 units"]
+    assert [part for part, role in sentence(PASCANU).lead if role == "grows"] == ["106", "700 times", "53\u00a0units"]
 
 
 def test_the_sentence_says_where_the_wall_stands_and_how_the_clipped_descent_ends():
@@ -284,6 +333,6 @@ def test_a_small_networks_wall_is_drawn_along_two_of_its_weights():
     (x, y) = along.here
     made = wall(along, (x - 2, x + 2), (y - 2, y + 2), along.here, rate=0.05, steps=10, samples=12)
     said = words(wall_spec(made, page=True))
-    assert "weight through time of layer 1 W_T1 1 1" in said
-    assert "readout weight W_out 1 2 ↑" in said
+    assert "weight through time of layer 1, row 1, column 1" in said
+    assert "readout weight, row 1, column 2 ↑" in said
     assert sentence(made).text

@@ -214,7 +214,8 @@ def test_nothing_of_a_view_that_is_not_shown_is_computed(monkeypatch):
             for view, (place, *names) in of_view.items():
                 for name in set(names) - set(of_view[shown][1:]) - ({"read"} if shown == "routes" else set()):
                     patch.setattr(place, name, lambda *a, view=view, **k: pytest.fail(f"{view} is computed"))
-            for experiment in (Experiment(view=shown, T=6), *([replace(SCENES["routes"]["By hand"], view=shown)] * (shown != "map"))):
+            by_hand = [replace(SCENES["routes"]["By hand"], view=shown)] if shown != "map" else []
+            for experiment in (Experiment(view=shown, T=6), *by_hand):
                 assert picture(experiment, computed(experiment), View()).spec["data"]
 
 

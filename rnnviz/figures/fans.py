@@ -10,8 +10,9 @@ MOST_LINES = 24  # between the two extremes of a fan
 DEEPEST = 20.0  # decades that a fan may reach down at least
 SPOKEN, NAMED, PACED = 250, 150, 130  # px of a fan over which whole words stand, its whole name, and its pace
 CORNER = 48  # px from the foot within which a line at 1 takes the lower corner
-NAME = 58  # px of the name of the topmost line
+NAME, OVER = 58, 13  # px of the name of the topmost line; from the line to its middle
 FLAT = 0.3  # decades that a fan must span to be shown as it is; a flatter one has a decade on either side
+TOUCHING = 3  # px between two lines that are drawn as one
 PEAK = 0.3  # decades over 1 from which a peak is named
 
 
@@ -190,14 +191,27 @@ def label_peak(b, spectrum, left, right, longest):
 
 
 def name_largest(b, spectrum, left, right, longest):
-    """Which line is the largest singular value: over its right end, higher than all of it that lies under the words."""
+    """Which line is the largest singular value, at its right end: over it, or under it where a straight line runs over it."""
     lags, values = from_the_end(spectrum)
     first = longest * (1.0 - NAME / (right - left))
     under = np.append(values[lags > first, 0], np.interp(first, lags, values[:, 0]))
-    under = under[np.isfinite(under)]
-    named_already = falls_from_a_peak(spectrum) and longest - spectrum.peak[1] <= longest * 2 * NAME / (right - left)
-    if under.size and not named_already:
-        b.text("largest σ", height(b, under.max()) - 11, right=right - 2, back=True)
+    named_already = falls_from_a_peak(spectrum) and longest - spectrum.peak[1] <= 2 * (longest - first)
+    if named_already or not np.isfinite(under).all():
+        return
+    y = height(b, under.max()) - OVER
+    for lag, value in ((first, under[-1]), (longest, values[-1, 0])):
+        lines = [height(b, slope * lag) for slope in slopes(b.rate)]
+        if any(line < height(b, value) - TOUCHING and abs(line - y) < OVER for line in lines):
+            y = height(b, under.min()) + OVER
+    b.text("largest σ", y, right=right - 2, back=True)
+
+
+def slopes(rate):
+    """Decades per step of the straight lines in the first fan: the bound's, and this run's if the layer is the whole stack."""
+    bound = [np.log10(rate.bound)] if rate.surely_fades and rate.bound > 0 else []
+    fit = rate.measured
+    run = fit is not None and fit.straight and fit.rate > 0 and rate.own is rate.stack
+    return [*bound, *([np.log10(fit.rate)] if run else [])]
 
 
 def falls_from_a_peak(spectrum):

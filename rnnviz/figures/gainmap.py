@@ -88,7 +88,7 @@ def map_figure(gainmap, **options):
 
 def draw_headings(b):
     m = b.m
-    b.heading("Where gradients survive", "" if b.narrow else family(m), 14)
+    b.heading("What is left" if b.narrow else "Where gradients survive", "" if b.narrow else family(m), 14)
     lost = int((m.draws - m.counted - m.dead).max())
     whole, known = "as large as at the loss", not np.isnan(m.edge).all()
     remarks = [f"heavy line: {whole}" if known else "",
@@ -183,18 +183,20 @@ def draw_labels(b):
 
 
 def label(b, name, words, ink):
-    """A line's label: over the end of the run's, on a level's if nothing stands there, else beside it."""
+    """A line's label: over the run's, at its end if it can, on a level's if nothing stands there, else beside it."""
     line, wide = b.lines[name], width_of(words)
     b.taken = [box for other, points in b.lines.items() if other != name
                for box in boxes(between(points[:-1], points[1:], ASIDE), ASIDE / 2)]
     if name == "run":
-        spots = [(b.right, line[0, 1] + dy) for dy in (-OVER, OVER)]
+        ends = (b.right, b.lines["here"][0, 0] - ASIDE, LEFT + 0.8 * b.plot, LEFT + 0.6 * b.plot)
+        spots = [(end - wide, line[0, 1] + dy) for end in ends for dy in (-OVER, OVER)]
     else:
         shares = SHARES[name] + OTHERS
         shares = shares[(shares >= 0.04) & (shares <= 0.96)]
         along = line[(shares * (len(line) - 1)).round().astype(int)]
         sides = (-wide / 2,) * (name in LEVELS) + (ASIDE, -wide - ASIDE)
-        spots = [(x + dx, y) for dx in sides for x, y in along if b.left <= x + dx <= b.edge - wide or dx == -wide / 2]
+        spots = [(x + dx, y) for dx in sides for x, y in along]
+        spots = [(x, y) for x, y in spots if b.left + 4 <= x <= b.edge - wide - 2] or spots
     place(b, (words, ink), spots, flush=name == "run")
 
 

@@ -231,8 +231,8 @@ def name_ways(b):
     if b.tip is not None:
         x, y = b.tip
         wide = width_of(thrown(w))
-        place(b, (f"<b>{thrown(w)}</b>", theme.grows), [(x - wide - 16, y + 20), (x + 16, y + 20), (x - wide - 16, y + 44),
-                                                       (x + 16, y + 44), (x - wide - 16, y - 20), (x + 16, y - 20)])
+        spots = [(x + dx, y + dy) for aside in (16, 40, 90) for dy in (20, 44, -20) for dx in (-wide - aside, aside)]
+        place(b, (f"<b>{thrown(w)}</b>", theme.grows), spots)
     else:
         words = thrown(w) if w.leaves is not None and starts_inside(w) else ended(w.plain, unclipped(w))
         place(b, (f"<b>{words}</b>", theme.grows), corners(b))

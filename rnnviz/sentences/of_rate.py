@@ -63,11 +63,14 @@ def _bound(rate):
     """What the bound of the layer guarantees; where that is nothing the sentence does not speak of it."""
     if not rate.surely_fades:
         return ()
-    said = f"W_T and φ′ let {f'at most {closely(rate.bound)}' if rate.bound else 'nothing'} through per step"
+    most = f"at most {closely(rate.bound)}" if rate.bound else "nothing"
+    said = f"W_T and φ′ let {most} through per step"
     if rate.L == 1:
         return parts(f"It is guaranteed to vanish: {said}.")
     if rate.all_surely_fade:
-        return parts(f"{'Both' if rate.L == 2 else 'All'} layers are guaranteed to vanish: {said} here, and under 1 in each.")
+        layers = "Both" if rate.L == 2 else "All"
+        return parts(f"{layers} layers are guaranteed to vanish: in each, W_T and φ′ let less than 1 through per step, here "
+                     f"{most}.")
     return parts(f"Layer {rate.layer + 1} by itself is guaranteed to vanish, for {said}; the stack is not.")
 
 
@@ -94,4 +97,4 @@ def _jointly(rate):
     """What the stack keeps beside the layer."""
     if rate.stack is None or rate.stack is rate.own or rate.own is None or rate.stack.pace == 0:
         return ()
-    return parts(f"Through {'both' if rate.L == 2 else f'all {rate.L}'} layers jointly {closely(rate.stack.pace)} is kept.")
+    return parts(f"Through {'both' if rate.L == 2 else f'all {rate.L}'} layers jointly it is {closely(rate.stack.pace)}.")

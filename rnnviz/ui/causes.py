@@ -22,6 +22,7 @@ class Whole:
 
     walk = no_walk = reached = None
     shape = (1, 1)
+    live = False  # whether a dial is followed while a hand moves it
     no_formulas = "This view has no cells; Flow, Truncation and Routes write the equations of theirs down."
 
     def equation(self, experiment, chosen):
@@ -31,7 +32,7 @@ class Whole:
         """What the board is told about its figure."""
         view = experiment.view
         return dict(keys=self.keys, heading="", opened=0, flow=False, quantity="", tools=self.tools(experiment),
-                    claim=claim(view, example_of(experiment, view), self.shown))
+                    live=self.live, claim=claim(view, example_of(experiment, view), self.shown))
 
     def tools(self, experiment):
         return []
@@ -45,6 +46,7 @@ class RateDrawn(Whole):
     sentence: Sentence
 
     shown = property(lambda self: self.rate)
+    live = True
     fields = ("layer",)
     keys = "Singular values of the products of Jacobians by lag, and the eigenvalues of W_T."
 

@@ -248,9 +248,12 @@ def truncation():
         steps("tau_b")
 
 
+AS_USUAL = {name: CONTROLS[name]["default"] for name in ("start", "learning_rate", "descents", "method", "clip")}
+
+
 def wall():
     st.markdown("Surface and descents")
-    select("surface", SURFACE_NAMES)
+    select("surface", SURFACE_NAMES, on_change=state.change, kwargs=AS_USUAL)
     if state.get("surface") == THIS:
         with st.container(horizontal=True):
             words("axis_x", placeholder="W_T1 1 1")
@@ -328,7 +331,8 @@ def or_usual(name, usual, width="stretch"):
     c, key, whole = CONTROLS[name], state.widget_key(name), CONTROLS[name]["kind"] == "whole"
     if st.session_state.get(key) is None and "shown" in st.session_state:
         st.session_state[key] = state.get(name) or None
-    value = st.number_input(c["label"], c["low"], c["high"], state.get(name) or None, step=1 if whole else c["step"], key=key,
+    given = None if "shown" in st.session_state else state.get(name) or None  # a field with a number of its own stays full
+    value = st.number_input(c["label"], c["low"], c["high"], given, step=1 if whole else c["step"], key=key,
                             format=None if whole else "%.6g", help=c["help"], width=width,
                             placeholder=f"{usual:g}" if usual else "none")
     state.take(name, value or c["default"])
@@ -360,10 +364,10 @@ def segments(name, names, label=False, width="stretch", on_change=None):
         state.take(name, value)
 
 
-def select(name, names):
+def select(name, names, **on_change):
     c, options = CONTROLS[name], list(names)
     value = st.selectbox(c["label"], options, options.index(state.get(name)), format_func=names.get, key=held(name),
-                         help=c["help"])
+                         help=c["help"], **on_change)
     if value is not None:
         state.take(name, value)
 

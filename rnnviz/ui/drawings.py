@@ -230,7 +230,7 @@ def lets_again(experiment):
 
 
 PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss and step, a matrix's step, a cell's routes
-RATE = 15  # for a cubed unit, of each step of a product of Jacobians
+RATE = 3  # for a cubed unit, of each step of a product of Jacobians
 
 
 def work(experiment):

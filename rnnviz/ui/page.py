@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import streamlit as st
 
 from ..dials import dials
-from ..examples import EXAMPLES, SCENES, example_of
+from ..examples import EXAMPLES, SCENES, example_of, opened
 from ..experiment import CONTROLS, make_network, make_sequence, problem, trace
 from ..held import held
 from ..links import too_large
@@ -96,8 +96,9 @@ def settled():
     if not refused:
         st.session_state.good = wanted
         return wanted, None
-    good = st.session_state.get("good") or EXAMPLES["Vanishing"]
-    st.session_state.good = good
+    view = state.get("view") if state.get("view") in SCENES else "flow"
+    first = opened(next(iter(SCENES[view].values())), view, EXAMPLES["Vanishing"])
+    good = st.session_state.good = st.session_state.get("good") or first
     return good, f"{refused} The picture shows the last setting that works."
 
 

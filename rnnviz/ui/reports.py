@@ -151,13 +151,20 @@ def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
+BEYOND = 0.05  # how far the map's last column reaches beyond the largest scale
+
+
 def on_place():
     """A click into a surface: the start of the descents, or the recurrent scale."""
     value = reported("place")
-    if not (isinstance(value, (list, tuple)) and len(value) >= 2 and all(isinstance(v, (int, float)) for v in value[:2])):
+    if not (isinstance(value, (list, tuple)) and len(value) >= 2 and all(type(v) in (int, float) for v in value[:2])
+            and all(abs(v) < 1e9 for v in value[:2])):
         return
     x, y = value[:2]
-    made = {"wall": ("start", f"{x:.4g} {y:.4g}"), "map": ("g", round(float(x), 2))}.get(state.get("view"))
+    g = round(float(x), 2)
+    for end in (CONTROLS["g"]["low"], CONTROLS["g"]["high"]):
+        g = end if abs(g - end) < BEYOND else g
+    made = {"wall": ("start", f"{x:.4g} {y:.4g}"), "map": ("g", g)}.get(state.get("view"))
     if made and value_problem(*made) is None:
         state.change(**dict([made]))
         st.session_state.redraw = True

@@ -39,7 +39,7 @@ export function furnish(board) {
       parts.push(button("hold", controls.held ? "Let go" : "Hold", "H", ` aria-pressed="${controls.held}" title="${
         controls.held ? "The held curve goes" : "The curve of now stays, in grey, while a dial moves on"}"`));
     }
-    if (!walking) parts.push(button("sweep", "Sweep", "", ' title="A dial moves back and forth by itself"'));
+    if (!walking && board.picture.says.live !== false) parts.push(button("sweep", "Sweep", "", ' title="A dial moves back and forth by itself"'));
     if (!lecture) parts.push(button("lecture", "Lecture", "L"));
     parts.push(button("keys", "?", "", ' aria-label="Keys"'));
     if (lecture) parts.push(button("lecture", "Leave", "Esc"));
