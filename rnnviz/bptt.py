@@ -211,7 +211,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         fewest = windows.carrying(np.ones(windows.T, bool)).merged()
         cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
         sums = cells
-        if single_and_pointwise(network, sent) and not in_the_middle(network, sent, slopes, cells):
+        if single_and_pointwise(network, sent) and not in_the_middle(network, slope_out, slopes, cells):
             far, dh_0 = _far(network, slope_out, slopes, fewest, checkpoint)
             for arrays, plain in zip(far, cells, strict=True):
                 for array, out in zip(arrays, plain, strict=True):
@@ -251,7 +251,7 @@ def single_and_pointwise(network, sent):
 SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range
 
 
-def in_the_middle(network, sent, slopes, cells):
+def in_the_middle(network, slope_out, slopes, cells):
     """Whether every number of a plain backward pass is so far from the ends of the float range that none was lost on the way.
 
     Exact zeros are lost numbers only where something small could have become one.
@@ -273,9 +273,9 @@ def in_the_middle(network, sent, slopes, cells):
         return False
     if not far:
         return True
-    weights = [W for layer in network.layers for W in (layer.W_S, layer.W_T) if W is not None]
-    return all(size.min(where=size > 0, initial=1.0) >= limit
-               for size, limit in ((np.abs(sent), SMALL), *((np.abs(W), 2.0**-200) for W in weights)))
+    weights = [network.W_out, *(W for layer in network.layers for W in (layer.W_S, layer.W_T))]
+    return all(size.min(where=size > 0, initial=1.0) >= limit for size, limit in
+               ((np.abs(slope_out), SMALL), *((np.abs(W), 2.0**-200) for W in weights if W is not None)))
 
 
 def _far(network, slope_out, slopes, windows, checkpoint):

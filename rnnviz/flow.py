@@ -234,14 +234,6 @@ def log_norms(rows, checkpoint=nothing):
         return np.log10(norms(rows))
 
 
-def log_peaks(rows):
-    """(T,) log10 of the largest sizes in rows (T, n), plain or Scaled; -inf where all are 0."""
-    if isinstance(rows, Scaled):
-        return rows.log2().max(axis=1) * np.log10(2.0)
-    with np.errstate(divide="ignore"):
-        return np.log10(np.abs(rows).max(axis=1))
-
-
 def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
     """The Flow of a run; quantity "delta" for dC/dz or "grad_h" for dC/dh.
 
@@ -280,12 +272,17 @@ def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
         freeze(_cosines(cells["space"], cells["time"])),
         freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
         freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
-        freeze(_state(log_size, _rows(log_peaks, cells[quantity]), backward.reached, FLOATS[precision])),
+        freeze(_state(log_size, _rows(_largest, plain[quantity]), backward.reached, FLOATS[precision])),
         log_reference,
         value={name: _rows(_only_unit, of_layers) if 1 in network.widths else none for name, of_layers in arrays.items()},
         vectors={name: tuple(map(_short, of_layers)) for name, of_layers in arrays.items()},
         ceiling=described["max_slope"] * spectral_norm(top.W_T) if bounded else None, far=far, **described,
     )
+
+
+def _largest(rows):
+    """(T,) the largest sizes in rows (T, n)."""
+    return np.abs(rows).max(axis=1)
 
 
 def _cosines(space, time):
@@ -371,12 +368,13 @@ def _rows(function, arrays):
     return np.stack([function(a) for a in arrays])
 
 
-def _state(log_size, log_peak, reached, limits):
-    """(L, T): what each cell is, when it is not simply a number of the Float that has these limits."""
+def _state(log_size, peak, reached, limits):
+    """(L, T): what each cell is, when it is not simply a number of the Float that has these limits. peak: the largest of its
+    sizes as float64."""
     state = np.full(log_size.shape, OK, dtype=np.int8)
-    state[log_peak < limits.least] = UNDERFLOW
+    state[peak <= limits.least] = UNDERFLOW
     state[log_size == -np.inf] = ZERO
-    state[log_peak >= limits.largest] = OVERFLOW
+    state[peak >= limits.largest] = OVERFLOW
     state[np.isnan(log_size)] = NAN
     state[:, ~reached] = CUT
     return state
@@ -409,6 +407,6 @@ def neurons(run, reading, l):
         negative, log_size = rows.mantissa.T < 0, rows.log2().T * np.log10(2.0)
     with np.errstate(invalid="ignore"):
         log_ratio = log_size - reading.log_reference
-    state = _state(log_size, log_size, reading.reached, FLOATS[reading.precision])
+    state = _state(log_size, np.abs(delta), reading.reached, FLOATS[reading.precision])
     h, slope = run.forward.h[l].T.copy(), run.backward.slopes[l].T.copy()  # copies, so that no run is kept for a view of it
     return Neurons(l, log_size, log_ratio, negative, h, slope, state, float(reading.shut[l]))

@@ -18,6 +18,7 @@ DRIFT = 150  # powers of two that a block's numbers may have moved before its ex
 STEPS, ROWS = 128, 256  # of a block of the recurrence; of a block of a product
 TERMS = 500_000  # of a product whose every term keeps its exponent, at once
 NONE = np.int32(-(2**30))  # the exponent of 0; two of them still add up to an int32
+NOWHERE = NONE + 4096  # under it lies the exponent of 0 only, times a weight
 LOG10_2 = float(np.log10(2.0))
 
 
@@ -131,13 +132,15 @@ def _fill(made, rows, W, weights, there, some, checkpoint):
     block = rows[some]
     size = block.sizes().max(axis=0)
     arriving = (size[:, None] + weights).max(axis=0)
-    exponent = np.where(arriving < NONE // 2, 0, arriving)
+    exponent = np.where(arriving < NOWHERE, 0, arriving)
     below = np.where(size == NONE, exponent.min(), size)  # units that hold 0 throughout must not become infinite weights
     V = np.ldexp(W, below[:, None] - exponent)
     found = _under(block, below) @ V
     doubtful = np.abs(found) < 2.0**-MIDDLE
     if doubtful.any():
         doubtful &= (block.mantissa != 0).astype(float) @ there > 0
+    if doubtful.any():  # unless its terms are there, and cancel
+        doubtful &= np.abs(_under(block, below)) @ np.abs(V) < 2.0**-MIDDLE
     if doubtful.any() and len(found) > 1:
         middle = (some.start + some.stop) // 2
         for half in (slice(some.start, middle), slice(middle, some.stop)):
@@ -205,24 +208,25 @@ def _recurrence(W_T, slope, from_space, after, checkpoint):
             continue
         checkpoint()
         held, V = frame
-        some = slice(max(0, t - steps), t)
         delta = _under(row, held)
+        if (np.abs(delta) < 2.0**-MIDDLE)[row.mantissa != 0].any():  # what enters later is too large beside what is there
+            frame, steps = None, max(1, steps // 4)
+            continue
+        some = slice(max(0, t - steps), t)
+        wanted = some.stop - some.start
         done = _block(V, slope[some], _under(from_space[some], held), delta, grad_h[some], from_time[some], from_space[some],
                       there)
-        start = t - done
         if done:
-            exponent[start:t] = held
-            row = Scaled(grad_h[start] * slope[start], held)
-            t = start
-        if done < some.stop - some.start:
+            t -= done
+            exponent[t:t + done] = held
+            row = Scaled(grad_h[t] * slope[t], held)
+        if done < wanted:
             frame, steps = None, max(8, done)
             continue
         steps = min(STEPS, 2 * steps)
-        moved = int(np.frexp(np.abs(row.mantissa).max())[1])
-        if abs(moved) > DRIFT:  # all exponents follow together, so that the scaled weights stay as they are
-            held = held + moved
-            row = Scaled(np.ldexp(row.mantissa, -moved), held)
-            frame = held, V
+        sizes = row.sizes()
+        if np.abs(sizes - held)[sizes != NONE].max(initial=0) > DRIFT:
+            frame = _frame(W_T, weights, Scaled(grad_h[t], held), row, from_space[max(0, t - steps):t])
     return grad_h, from_time, exponent
 
 
@@ -232,12 +236,12 @@ def _frame(W_T, weights, found, row, from_space):
     if len(from_space.mantissa):
         exponent = np.maximum(exponent, from_space.sizes().max(axis=0))
     for _ in range(len(exponent)):  # units that only later steps reach
-        unreached = exponent < NONE // 2
+        unreached = exponent < NOWHERE
         further = np.maximum((exponent[:, None] + weights).max(axis=0), NONE)
-        if not unreached.any() or (further[unreached] < NONE // 2).all():
+        if not unreached.any() or (further[unreached] < NOWHERE).all():
             break
         exponent = np.where(unreached, further, exponent)
-    reached = exponent >= NONE // 2
+    reached = exponent >= NOWHERE
     exponent = np.where(reached, exponent, exponent[reached].min() if reached.any() else 0)
     with np.errstate(over="ignore"):
         return exponent, np.ascontiguousarray(np.ldexp(transposed(W_T), exponent - exponent[:, None]))
@@ -257,10 +261,12 @@ def _block(V, slope, space, delta, grad_h, from_time, from_space, there):
         if size.min() > 2.0**-MIDDLE and size.max() < 2.0**MIDDLE:
             return len(grad_h)
         bad = ~(size < 2.0**MIDDLE).all(axis=1)
-        small = size < 2.0**-MIDDLE
         following = np.concatenate([(grad_h * slope)[1:], first[None]])
         arriving = (from_space.mantissa != 0) | ((following != 0).astype(float) @ there > 0)
-        bad |= (small & arriving).any(axis=1)
+        lost = (size < 2.0**-MIDDLE) & arriving  # unless its terms are there, and cancel
+        if lost.any():
+            lost &= np.abs(space) + np.abs(following) @ np.abs(V).T < 2.0**-MIDDLE
+        bad |= lost.any(axis=1)
     found = np.flatnonzero(bad)
     return len(grad_h) - 1 - int(found[-1]) if len(found) else len(grad_h)
 
@@ -295,7 +301,7 @@ def all_passes(network, sent, slopes, windows, checkpoint=nothing):
         from_space.mantissa[steps < windows.since[passes]] = 0.0
         for l in range(len(layers) - 1, -1, -1):
             layer = layers[l]
-            from_time = exact(deltas[l], layer.W_T if layer.recurrent else np.zeros((layer.n, layer.n)), checkpoint)
+            from_time = times(deltas[l], layer.W_T if layer.recurrent else np.zeros((layer.n, layer.n)), checkpoint)
             grad_h = added(from_space, from_time)
             delta = deltas[l] = gated(grad_h, slopes[l][steps])
             for total, rows in zip(sums[l], (delta, grad_h, from_space, from_time), strict=True):
@@ -303,7 +309,7 @@ def all_passes(network, sent, slopes, windows, checkpoint=nothing):
                 total.mantissa[steps], total.exponent[steps] = now.mantissa, now.exponent
             if layer.recurrent and steps[0] == 0:
                 entries[l] = added(entries[l], exact(delta[:1], layer.W_T)[0])
-            from_space = exact(delta, layer.W_S, checkpoint)
+            from_space = times(delta, layer.W_S, checkpoint)
         going = steps > windows.first[passes]
         passes, steps = passes[going], steps[going] - 1
         deltas = [delta[going] for delta in deltas]
