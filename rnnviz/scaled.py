@@ -54,9 +54,14 @@ class Scaled:
 
     def log10_norms(self):
         """(..,) base-10 logarithms of the Euclidean norms over units, -inf where all are 0."""
-        rows, exponents = self.normalised()
+        exponents = self.exponent.max(axis=-1)
+        rows = np.ldexp(self.mantissa, self.exponent - exponents[..., None])
+        squares = np.vecdot(rows, rows)
+        if not ((squares > 2.0**-MIDDLE) & (squares < 2.0**MIDDLE)).all():  # or the largest exponent is that of a 0
+            rows, exponents = self.normalised()
+            squares = np.vecdot(rows, rows)
         with np.errstate(divide="ignore"):
-            return 0.5 * np.log10(np.vecdot(rows, rows)) + exponents * LOG10_2
+            return 0.5 * np.log10(squares) + exponents * LOG10_2
 
 
 def scaled(rows):
@@ -130,6 +135,9 @@ def times(rows, W, checkpoint=nothing):
 
 def _fill(made, rows, W, weights, there, some, checkpoint):
     block = rows[some]
+    if not block.mantissa.any():
+        made.mantissa[some], made.exponent[some] = 0.0, 0
+        return
     size = block.sizes().max(axis=0)
     arriving = (size[:, None] + weights).max(axis=0)
     exponent = np.where(arriving < NOWHERE, 0, arriving)
@@ -214,8 +222,10 @@ def _recurrence(W_T, slope, from_space, after, checkpoint):
             continue
         some = slice(max(0, t - steps), t)
         wanted = some.stop - some.start
-        done = _block(V, slope[some], _under(from_space[some], held), delta, grad_h[some], from_time[some], from_space[some],
-                      there)
+        space = from_space.mantissa[some]
+        if space.any():
+            space = _under(from_space[some], held)
+        done = _block(V, slope[some], space, delta, grad_h[some], from_time[some], from_space[some], there)
         if done:
             t -= done
             exponent[t:t + done] = held
@@ -233,7 +243,7 @@ def _recurrence(W_T, slope, from_space, after, checkpoint):
 def _frame(W_T, weights, found, row, from_space):
     """Exponents (n,) for the steps that follow, and W_T^T scaled to them: what is there, or arrives next, is about 1."""
     exponent = np.maximum(found.sizes(), (row.sizes()[:, None] + weights).max(axis=0), dtype=np.int32)
-    if len(from_space.mantissa):
+    if from_space.mantissa.any():
         exponent = np.maximum(exponent, from_space.sizes().max(axis=0))
     for _ in range(len(exponent)):  # units that only later steps reach
         unreached = exponent < NOWHERE

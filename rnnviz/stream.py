@@ -262,12 +262,13 @@ def _refuse_overflow(network, sequence, start, kept):
 
 def _recur(layer, entering, a, h, checkpoint):
     """Fill h (T, n), or (T, pieces, n), from what comes from space, a, which becomes z, and the state that enters."""
-    phi, add = CELLS[layer.cell].phi, np.add
+    phi, add, dot = CELLS[layer.cell].phi, np.add, np.dot
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if not layer.recurrent:
             phi(a, h)
             return
-        product, before = step_product(layer.W_T, entering), entering
+        W, before = transposed(layer.W_T), entering
+        product = step_product(layer.W_T, entering) if entering.ndim == 1 else lambda v, out: dot(v, W, out)
         for some in blocks(len(a), steps_between_checks(layer.W_T, entering), checkpoint):
             for z, after in zip(a[some], h[some], strict=True):
                 product(before, after)
