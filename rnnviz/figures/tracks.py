@@ -54,7 +54,8 @@ def limits(r):
     if r.precision == "float64":
         return [(-7.0, "10<sup>−7</sup>: lost when float32 adds it to 1")]
     chosen, shift = FLOATS[r.precision], r.log_reference if r.sends else 0.0
-    return [(chosen.log_least - shift, f"below: 0 in {r.precision}"), (chosen.log_largest - shift, f"above: ∞ in {r.precision}")]
+    return [(chosen.log_least - shift, f"below: 0 in {r.precision}"),
+            (chosen.log_largest - shift, f"above: ∞ in {r.precision}")]
 
 
 def held_curve(b):
