@@ -11,7 +11,7 @@ from .bptt import backward, forward, nothing
 from .cells import CELLS
 from .floats import FLOATS
 from .scaled import Scaled
-from .values import freeze
+from .values import freeze, shown
 from .windows import full
 
 OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
@@ -239,6 +239,9 @@ def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
 
     precision: a name in FLOATS, the format whose losses are marked. checkpoint() as in `forward`.
     """
+    for name, value, known in (("quantity", quantity, ("delta", "grad_h")), ("precision", precision, FLOATS)):
+        if value not in known:
+            raise ValueError(f"{name} is {shown(value)}; it must be {', '.join(known)}")
     network, windows, scored = run.network, run.windows, run.sequence.scored
     top = network.layers[-1]
     scalar = all(n == 1 for n in network.widths)
@@ -396,7 +399,9 @@ class Neurons:
 
 
 def neurons(run, reading, l):
-    """The Neurons of layer l (from 0) of a run, on the scale of its reading."""
+    """The Neurons of layer l (from 0) of a run, on the scale of its reading. Raises ValueError on a layer that is not there."""
+    if type(l) is not int or not 0 <= l < reading.L:
+        raise ValueError(f"layer is {l!r}; it must be 0 to {reading.L - 1}")
     delta = getattr(run.backward, reading.quantity)[l].T
     if run.backward.far is None:
         negative = delta < 0

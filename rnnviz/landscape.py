@@ -44,6 +44,12 @@ class Unit:
     names: tuple = ("w", "b")
     meanings: tuple = ("recurrent weight", "bias")
 
+    def __post_init__(self):
+        if self.phi not in ACTIVATIONS:
+            raise ValueError(f"phi is {shown(self.phi)}; it must be {' or '.join(ACTIVATIONS)}")
+        if type(self.T) is not int or self.T < 1:
+            raise ValueError(f"T is {shown(self.T)}; it must be a whole number from 1")
+
     @property
     def work(self):
         """How many numbers one point takes."""

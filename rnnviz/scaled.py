@@ -55,8 +55,9 @@ class Scaled:
     def log10_norms(self):
         """(..,) base-10 logarithms of the Euclidean norms over units, -inf where all are 0."""
         exponents = self.exponent.max(axis=-1)
-        rows = np.ldexp(self.mantissa, self.exponent - exponents[..., None])
-        squares = np.vecdot(rows, rows)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            rows = np.ldexp(self.mantissa, self.exponent - exponents[..., None])
+            squares = np.vecdot(rows, rows)
         if not ((squares > 2.0**-MIDDLE) & (squares < 2.0**MIDDLE)).all():  # or the largest exponent is that of a 0
             rows, exponents = self.normalised()
             squares = np.vecdot(rows, rows)

@@ -206,6 +206,25 @@ def test_a_fading_gradient_is_a_number_then_an_underflow_never_an_exact_zero():
     np.testing.assert_allclose(flow.log_size[0], [float(mpmath.log10(size)) for size in sizes], atol=1e-10)
 
 
+@pytest.mark.parametrize(("precision", "k"), [("float16", 25), ("bfloat16", 134), ("float32", 150), ("float64", 1075)])
+def test_half_the_smallest_number_of_a_float_is_rounded_to_0_as_that_float_does(precision, k):
+    """At a half a step delta is 2^-k: half the smallest subnormal number lies between 0 and it, and even is 0."""
+    if precision != "bfloat16":
+        smallest = np.dtype(precision).type(2.0 ** (1 - k))
+        assert smallest > 0 == smallest / np.dtype(precision).type(2.0)
+    flow = read(linear_chain(0.5, 1200), precision=precision)
+    assert flow.state[0, 1199 - k:1201 - k].tolist() == [UNDERFLOW, OK]
+
+
+@pytest.mark.parametrize(("precision", "half"), [("float16", 65520.0), ("float32", 2.0**128 - 2.0**103)])
+def test_from_half_a_unit_above_the_largest_number_of_a_float_on_it_is_infinite(precision, half):
+    for size, state in ((float(np.finfo(precision).max), OK), (np.nextafter(half, 0.0), OK), (half, OVERFLOW)):
+        flow = read(linear_chain(1.0, 1, size), precision=precision)
+        assert flow.state[0, 0] == state
+        with np.errstate(over="ignore"):
+            assert np.isinf(np.dtype(precision).type(size)) == (state == OVERFLOW)
+
+
 def test_a_growing_gradient_overflows_where_it_passes_the_largest_float():
     flow = read(linear_chain(1e3, 200))
     assert flow.state[0].tolist() == [OK if 199 - t <= 102 else OVERFLOW for t in range(200)]

@@ -352,3 +352,20 @@ def test_where_theory_says_nothing_there_is_no_prediction_and_a_sentence(change,
     assert found.predicted is found.predicted_edge is None
     assert found.why.startswith(why)
     assert sweep(SMALL, lags=4, draws=1).why is None
+
+
+@pytest.mark.parametrize("cell", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("deviation", [0.1, 3.0, 10.0, 60.0])
+def test_moments_are_right_for_narrow_and_for_wide_pre_activations(cell, deviation):
+    phi = {"tanh": mpmath.tanh, "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z))}[cell]
+    slope = {"tanh": lambda z: mpmath.sech(z) ** 2, "sigmoid": lambda z: mpmath.exp(-z) / (1 + mpmath.exp(-z)) ** 2}[cell]
+    mean = 0.3
+    places = [mean - 12 * deviation, *sorted({-30.0, -5.0, 0.0, 5.0, 30.0, mean}), mean + 12 * deviation]
+    places = sorted(set(places))
+
+    def expected(f):
+        return mpmath.quad(lambda z: f(z) ** 2 * mpmath.npdf(z, mean, deviation), places)
+
+    found = meanfield.moments(cell, mean, deviation**2)
+    for value, f in zip(found, (phi, slope), strict=True):
+        assert float(value) == pytest.approx(float(expected(f)), rel=1e-7)

@@ -36,7 +36,7 @@ def reference(network, made):
     for found, size in ((exact, lambda w: w), (terms, abs)):
         later = [[mpmath.mpf(0)] * layer.n for layer in layers]
         for t in range(T - 1, -1, -1):
-            above = times(W_out, [size(mpmath.mpf(o)) for o in made.forward.slope_out[t].tolist()], size)
+            above = times(W_out, [size(mpmath.mpf(o)) for o in made.forward.slope_out[t].tolist()], size)  # 0 if not scored
             for l in range(len(layers) - 1, -1, -1):
                 future = times(matrices[l][1], later[l], size)
                 slope = made.backward.slopes[l][t].tolist()
@@ -53,14 +53,23 @@ def furthest(network, T, absolute=False):
     x = 0.1 * np.random.default_rng(0).standard_normal((T, network.n_in))
     made = trace(network, Sequence(x, np.full((T, network.n_out), 5.0)))
     assert made.backward.far is not None
+    return error(network, made, absolute)
+
+
+def error(network, made, absolute):
+    """As furthest, of a run; a plain pass counts with an exponent of 0."""
+    T, far = made.sequence.T, made.backward.far
+    deltas = [scaled.scaled(delta) for delta in made.backward.delta] if far is None else [delta for delta, *_ in far]
     with mpmath.workprec(160):
         exact, terms = reference(network, made)
         worst = mpmath.mpf(0)
         for l, layer in enumerate(network.layers):
             for t in range(T):
                 for i in range(layer.n):
-                    right, found = exact[l][t][i], of(made.backward.far[l][0], t, i)
-                    if right == 0:
+                    right, found = exact[l][t][i], of(deltas[l], t, i)
+                    if right == 0 and not absolute:
+                        assert found == 0, (l, t, i)
+                    elif terms[l][t][i] == 0:
                         assert found == 0, (l, t, i)
                     else:
                         worst = max(worst, abs(found - right) / (terms[l][t][i] if absolute else abs(right)))
@@ -108,6 +117,49 @@ def test_weights_and_slopes_at_the_ends_of_the_float_range_lose_nothing():
     assert furthest(linear(np.array([[1e5, 1e-200], [1e-180, 1e-5]])), 300) <= 1e-13
     shut = Layer(np.ones((3, 1)), np.full((3, 3), 0.3), np.array([0.0, 60.0, 700.0]), "sigmoid")  # slopes down to 1e-304
     assert furthest(Network([shut], W_out=np.ones((1, 3))), 300) <= 1e-13
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.sampled_from((10, 60, 150, 290)))
+def test_numbers_of_any_size_side_by_side_lose_nothing(seed, decades):
+    """Weights, targets and slopes from 10^-decades to 10^decades, many of them 0, several losses."""
+    rng = np.random.default_rng(seed)
+
+    def sizes(*shape):
+        return rng.standard_normal(shape) * 10.0 ** rng.uniform(-decades, decades, shape) * (rng.random(shape) < 0.7)
+
+    widths = rng.integers(1, 4, rng.integers(1, 3)).tolist()
+    layers, below = [], 1
+    for n in widths:
+        cell = str(rng.choice(["linear", "relu", "tanh", "sigmoid"]))
+        layers.append(Layer(sizes(n, below), sizes(n, n), 30 * rng.standard_normal(n), cell))
+        below = n
+    network, T = Network(layers, W_out=sizes(2, below)), int(rng.integers(1, 9))
+    scored = rng.random(T) < 0.5
+    scored[-1] = True
+    seq = Sequence(np.zeros((T, 1)), np.clip(sizes(T, 2), -1e150, 1e150), scored)
+    made = trace(network, seq)
+    if made.backward is None or not np.isfinite(made.forward.slope_out).all():
+        return
+    assert error(network, made, absolute=True) <= 1e-12
+
+
+def test_what_enters_later_and_is_far_larger_hides_nothing():
+    shift = Network([Layer(np.zeros((2, 1)), [[0.0, 1.0], [0.0, 0.0]], cell="linear")])
+    for size in (1e160, 1e163, 1e180):
+        targets = np.zeros((3, 2))
+        targets[2, 0], targets[0] = -1.2345e-160, [-size, -1e-100]
+        sent = trace(shift, Sequence(np.zeros((3, 1)), targets, np.ones(3, bool))).backward
+        assert sent.delta[0][1, 1] == 1.2345e-160
+    alone = Network([Layer([[0.0]], [[1e-200]], cell="linear")])
+    log = read(trace(alone, Sequence(np.zeros((3, 1)), [[-1e200], [0.0], [-1e-150]], np.ones(3, bool)))).log_size[0]
+    np.testing.assert_allclose(log, [200, -350, -150], rtol=1e-14)
+
+
+def test_a_loss_that_a_readout_makes_smaller_than_any_float_still_sends():
+    network = Network([Layer([[1.0]], [[1.0]], cell="linear")], W_out=[[1e-200]])
+    log = read(trace(network, Sequence(np.zeros((2, 1)), [[0.0], [-1e-200]]))).log_size[0]
+    np.testing.assert_allclose(log, [-400, -400], rtol=1e-14)
 
 
 def test_a_decay_of_a_hundredth_a_step_never_rests_on_a_plateau_of_denormal_numbers():
