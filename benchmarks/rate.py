@@ -6,7 +6,7 @@ One BPTT is forward and one full backward pass of the same network over the same
 one BLAS thread:
 
     rate          all that the view shows of a run: the layer's products and the stack's, bounds, eigenvalues, slopes
-    layer         the products of one layer alone
+    layer         the products of one layer alone, computed twice, because floats must agree
     plain SVD     the same products multiplied out, and numpy.linalg.svd of each that is shown: what is wrong after a few
                   lags, by how many decades at the last one
 
@@ -54,7 +54,7 @@ def functions(made):
         return found
 
     return {"BPTT": lambda: backward(network, sequence, forward(network, sequence)), "rate": lambda: rates(made),
-            "layer": lambda: spectrum(jacobian, W_T != 0, T - 1), "plain SVD": plain}
+            "layer": lambda: spectrum(network.layers[:1], made.backward.slopes[:1], T - 1), "plain SVD": plain}
 
 
 def decades_off(made, plain):

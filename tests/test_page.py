@@ -1088,7 +1088,8 @@ def check(page):
         known = [name for name, e in SCENES[experiment.view].items() if {**state, **reading_fields()} == vars(e.recipe)]
     assert [widgets(page)["example"].value] == (known or [None])
     L, T = made["shape"]
-    assert (L, T) == ((1, 1) if experiment.view in ("rate", "wall", "map") else (len(experiment.stack), experiment.T))
+    whole = experiment.view in ("rate", "wall", "map") or (experiment.view == "flow" and experiment.long)
+    assert (L, T) == ((1, 1) if whole and not experiment.walk else (len(experiment.stack), experiment.T))
     if made["cell"]:
         assert 1 <= made["cell"][0] <= L
         assert 1 <= made["cell"][1] <= T

@@ -11,7 +11,7 @@ from ..numbers import UP
 from . import colour
 from .canvas import Sheet, f4, runs
 from .frame import STILL, composed
-from .surface import between, boxes, place, width_of
+from .labels import between, boxes, place, width_of
 from .theme import LEFT
 
 HEAD, PLOT, TICKS, AXIS_ROW = 72, 440, 20, 24  # px: above the map; the map; its tick labels; the line under them

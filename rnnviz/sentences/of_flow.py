@@ -25,7 +25,7 @@ def _what_fits(factor):
     if factor == 0:
         return ("No recurrent scale would fit; lower the input scale, or shorten the sequence.",)
     return ("The largest factor on the recurrent weights that still fits is ", (f"{factor:.3f}", "strong"),
-            "; the map shows how open each cell is until then.")
+            "; the lowest track shows how open each cell is until then.")
 
 
 def flow(reading, uncut=None):
