@@ -28,7 +28,8 @@ from trace import medians
 
 from rnnviz import backward, forward
 from rnnviz.experiment import Experiment, run
-from rnnviz.jacobians import rates, spectrum
+from rnnviz.jacobians import rates
+from rnnviz.spectra import spectrum
 
 SIZES = {"typical": (3, 16, 30), "one layer": (1, 16, 30), "long": (3, 16, 200), "wide": (1, 64, 200), "deep": (3, 64, 200)}
 MILLISECONDS = {"typical": 30, "wide": 250}

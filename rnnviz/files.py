@@ -271,7 +271,8 @@ def rate_csv(rate):
     for name, spectrum in spectra.items():
         at = dict(zip(spectrum.lags.tolist(), spectrum.log10, strict=True))
         for i in range(spectrum.log10.shape[1]):
-            columns[f"log10 sigma {i + 1} of {name}"] = [at[lag][i] if lag in at else None for lag in lags]
+            columns[f"log10 sigma {i + 1} of {name}"] = [at[lag][i] if lag in at and not np.isnan(at[lag][i]) else None
+                                                           for lag in lags]
     if rate.eigenvalues is not None:
         columns |= {"eigenvalue, real": rate.eigenvalues.real.tolist(), "eigenvalue, imaginary": rate.eigenvalues.imag.tolist()}
     return tables.write_table({name: [*values, *[None] * (rows - len(values))] for name, values in columns.items()})

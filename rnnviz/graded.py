@@ -5,8 +5,13 @@ rounding where the other singular values were. So a product is kept as Q diag(2*
 columns, the rows are well conditioned, and what grows or fades stands in the exponents, one a row, as whole numbers that
 cannot leave a float's range. A factor from the left meets only Q.
 
+Rounding can still link what a network keeps apart, and no float finds what is far under a factor's rounding. So `rank` counts
+in whole numbers how many singular values are not 0, and `eliminated` finds them all of a product that is known in as many
+digits as they ask for.
+
 Source: Q as in Dieci and Van Vleck (1995), products by QR along a trajectory; singular values of a row-graded triangular
-factor as in Demmel and Veselic (1992) and Stewart (1995): QR of the transpose, again and again, separates the scales.
+factor as in Demmel and Veselic (1992) and Stewart (1995): QR of the transpose, again and again, separates the scales; L D U
+by complete pivoting, of which only D must be in many digits, as in Demmel et al. (1999).
 """
 
 from dataclasses import dataclass
@@ -21,6 +26,10 @@ MOST_PASSES = 400  # two hundred values ten decades apart have a gap of a twenti
 LOG_2 = float(np.log10(2.0))
 SHORT = 300  # powers of two
 NONE = np.int64(-(2**40))  # the exponent of 0
+HEALTHY = 1e-7  # of the factors' norms: with pivots over this, several factors may be multiplied out before Q is made again
+PRIME = 4_194_301  # under 2^22: a sum of 192 products of two remainders is a whole number that a float holds
+DIGITS = 60  # binary, of what becomes a float
+CERTAIN = 40  # binary digits that a pivot has over its error
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +42,12 @@ class Graded:
     rows: np.ndarray
 
 
-def unit(n):
-    """The identity (n, n) as a Graded whose Q is drawn at random, always the same.
+def unit(n, seed=0):
+    """The identity (n, n) as a Graded whose Q is drawn at random, always the same for one seed.
 
     Seen from the axes themselves the first column of a product may never turn to the largest direction.
     """
-    Q = np.linalg.qr(np.random.default_rng(n).standard_normal((n, n)))[0]
+    Q = np.linalg.qr(np.random.default_rng([n, seed]).standard_normal((n, n)))[0]
     rows, exponents, _ = _by_rows(Q.T)
     return Graded(Q, exponents, rows)
 
@@ -46,10 +55,15 @@ def unit(n):
 def times(A, product):
     """The Graded A @ product, for A (p, n).
 
-    A singular value of A within its rounding counts as 0. What A keeps exactly apart is linked by its rounding: split that
-    before, as `parts_of` does.
+    A singular value of A within its rounding counts as 0, but no row or column for being small. What A keeps exactly apart is
+    linked by its rounding: split that before, as `parts_of` does.
     """
-    scale, there = _scales(A.T), A.any(axis=1)
+    sizes = np.abs(A)
+    heights, scale = _powers(sizes.max(axis=1, initial=0.0)), _powers(sizes.max(axis=0, initial=0.0))
+    there = heights > NONE
+    if there.any() and np.ptp(heights[there]) > UNEVEN:
+        heights = np.where(there, heights, heights[there].min())
+        return _stretched(heights, times(np.ldexp(A, -heights[:, None]), product))
     alive = scale > NONE
     if not alive.all():
         A, scale, product = A[:, alive], scale[alive], _product(product.Q[alive], 1.0, product)
@@ -61,6 +75,21 @@ def times(A, product):
     Q = np.zeros((len(A), len(made.rows)))
     Q[there] = made.Q
     return Graded(Q, made.exponents, made.rows)
+
+
+def times_all(factors, product):
+    """The Graded A_m .. A_1 @ product, for square factors A_1, .. A_m (n, n): as `times` of each, and faster where all are well
+    conditioned."""
+    if len(factors) > 1:
+        B, norm = product.Q, 1.0
+        for A in factors:
+            B, norm = A @ B, norm * np.linalg.norm(A)
+        Q, R = np.linalg.qr(B)
+        if len(R) and np.abs(R.diagonal()).min() > HEALTHY * norm:
+            return _joined(Q, R, product)
+    for A in factors:
+        product = times(A, product)
+    return product
 
 
 def _product(B, norm, product):
@@ -84,13 +113,19 @@ def _of_full_rank(Q, R, least):
 
 
 def _without_scales(A, scale, product):
-    """A with even columns, and the product with what was taken out of them: diag(2**scale) goes into Q from the left, its
-    largest rows first, as rows of very different size ask for."""
+    """A with even columns, and the product with what was taken out of them."""
+    return np.ldexp(A, -scale), _stretched(scale, product)
+
+
+def _stretched(scale, product):
+    """The Graded diag(2**scale) @ product: its largest rows first, as rows of very different size ask for."""
     order = np.argsort(-scale, kind="stable")
     largest = scale[order[0]]
     Q, R = np.linalg.qr(np.ldexp(product.Q[order], (scale[order] - largest)[:, None]))
     made = _joined(Q, R, product)
-    return np.ldexp(A[:, order], -scale[order]), Graded(made.Q, made.exponents + largest, made.rows)
+    turned = np.empty_like(made.Q)
+    turned[order] = made.Q
+    return Graded(turned, made.exponents + largest, made.rows)
 
 
 def _joined(Q, R, product):
@@ -119,7 +154,11 @@ def _by_rows(M, columns=0):
 
 def _scales(M):
     """(n,) the power of two over the largest entry of each row, NONE for a row of zeros."""
-    peaks = np.maximum(M.max(axis=1), -M.min(axis=1))
+    return _powers(np.maximum(M.max(axis=1), -M.min(axis=1)))
+
+
+def _powers(peaks):
+    """(n,) the power of two over each of these sizes, NONE for 0."""
     return np.where(peaks > 0, np.frexp(peaks)[1], NONE)
 
 
@@ -168,3 +207,69 @@ def parts_of(links):
     while before is None or (label != before).any():
         before, label = label, np.where(links, label, n).min(axis=1)
     return [np.flatnonzero(label == first) for first in np.unique(label)]
+
+
+# Whole numbers, of any size.
+
+
+def whole(A):
+    """(numbers, exponent): floats as Python's whole numbers (same shape) times 2**exponent, exactly."""
+    mantissa, exponent = np.frexp(A)
+    least = int(exponent.min(where=mantissa != 0, initial=2000)) - 53
+    numbers = np.array([int(m) << max(0, e - 53 - least) for m, e in
+                        zip(np.ldexp(mantissa, 53).ravel().tolist(), exponent.ravel().tolist(), strict=True)], object)
+    return numbers.reshape(A.shape), least
+
+
+def eliminated(X, exponent, error):
+    """The Graded of a matrix (n, m) of whole numbers times 2**exponent, each right to `error`; what is not certain is left
+    out."""
+    rest, L, pivots, U = X, [], [], []
+    rows, columns = np.arange(X.shape[0]), np.arange(X.shape[1])
+    while rest.size:
+        i, j = divmod(int(np.abs(rest).argmax()), rest.shape[1])
+        pivot = rest[i, j]
+        if abs(pivot) >> CERTAIN <= error:
+            break
+        digits = max(DIGITS, pivot.bit_length())
+        down, across = (rest[:, j] << digits) // pivot, rest[i]
+        L.append(_spread(np.ldexp((down >> (digits - DIGITS)).astype(float), -DIGITS), rows, len(X)))
+        U.append(_spread(np.ldexp(((across << DIGITS) // pivot).astype(float), -DIGITS), columns, X.shape[1]))
+        pivots.append(pivot.bit_length() + exponent)
+        U[-1] *= float((pivot << DIGITS) >> pivot.bit_length()) * 2.0**-DIGITS
+        left = np.arange(len(rows)) != i, np.arange(len(columns)) != j
+        rest = rest[np.ix_(*left)] - (np.outer(down[left[0]], across[left[1]]) >> digits)
+        rows, columns = rows[left[0]], columns[left[1]]
+    if not pivots:
+        return Graded(np.zeros((len(X), 0)), np.zeros(0, int), np.zeros((0, X.shape[1])))
+    Q, R = np.linalg.qr(np.array(L).T)
+    return _joined(Q, R, Graded(Q, np.array(pivots), np.array(U)))
+
+
+def _spread(values, at, n):
+    """(n,): values at these places, 0 elsewhere."""
+    made = np.zeros(n)
+    made[at] = values
+    return made
+
+
+def remainders(A):
+    """Floats as whole numbers from 0 to under PRIME, (same shape) floats: each exactly m 2**e, with 1/2 as its inverse."""
+    mantissa, exponent = np.frexp(A)
+    powers, which = np.unique(exponent, return_inverse=True)
+    powers = np.array([pow(2, int(e) - 53, PRIME) for e in powers])[which.reshape(A.shape)]
+    return (np.ldexp(mantissa, 53).astype(np.int64) % PRIME * powers % PRIME).astype(float)
+
+
+def rank(M):
+    """The rank of a matrix of remainders: that of the numbers themselves, or less for one matrix in a million."""
+    M, found = M.astype(np.int64), 0
+    for j in range(M.shape[1]):
+        there = np.flatnonzero(M[found:, j])
+        if len(there):
+            i = found + there[0]
+            M[[found, i]] = M[[i, found]]
+            share = M[found + 1:, j] * pow(int(M[found, j]), -1, PRIME) % PRIME
+            M[found + 1:, j:] = (M[found + 1:, j:] - share[:, None] * M[found, j:]) % PRIME
+            found += 1
+    return found

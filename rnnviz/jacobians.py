@@ -16,56 +16,13 @@ import numpy as np
 from .bptt import nothing
 from .cells import CELLS
 from .flow import Fit, read, spectral_norm
-from .graded import log_singular_values, parts_of, times, unit
+from .spectra import Spectrum, spectrum
 from .values import freeze
 
 MOST_UNITS = 192  # of a product
-MOST_LAGS = 400  # that singular values are shown over
-MOST_STEPS = 1000  # that a product runs over
-STEP_WORK, FEWEST_STEPS = 200_000_000, 30  # steps x units cubed; but so many steps always
-MOST_SHOWN, FEWEST_SHOWN = 60, 8  # lags at which all singular values are computed
-SHOWN_WORK = 25_000_000  # lags x units cubed
 MOST_POWERS, POWER_WORK = 400, 100_000_000  # of W_T alone; powers x units cubed
-MOST_APART = 8  # groups of units whose products are kept by themselves
 SLACK = 1e-9  # a norm is 1 within its rounding
 SHUT = 0.1  # a unit with phi' below this is shut
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Singular values of dh_T/dh_{T-k} over the lags k.
-
-    lags (K,): ascending, from 1, perhaps with gaps; log10 (K, n): largest first, -inf where exactly 0, each right to the last
-    digits. steps: how many the longest product runs over, at least the last lag. exponents (n,): the Lyapunov exponents over
-    these steps, natural log per step: that of each singular value, divided by the steps.
-    """
-
-    lags: np.ndarray
-    log10: np.ndarray
-    steps: int
-    exponents: np.ndarray
-
-    @property
-    def largest(self):
-        """(K,): log10 of the largest at each lag."""
-        return self.log10[:, 0]
-
-    @property
-    def peak(self):
-        """(log10, lag) of the largest of all; (0.0, 0), the lag at which nothing is multiplied yet, if none is over 1."""
-        i = int(self.largest.argmax())
-        return (float(self.largest[i]), int(self.lags[i])) if self.largest[i] > 0 else (0.0, 0)
-
-    @property
-    def pace(self):
-        """The factor per step of the best-kept direction, over all lags shown; 0 where nothing is kept."""
-        return float(10.0 ** (self.largest[-1] / self.lags[-1]))
-
-    @property
-    def gone(self):
-        """The first lag shown at which every singular value is exactly 0, None if there is none."""
-        none = np.isneginf(self.largest)
-        return int(self.lags[none.argmax()]) if none.any() else None
 
 
 @dataclass(frozen=True)
@@ -217,7 +174,8 @@ def _spectra(layers, l, slopes, checkpoint):
     elif len(W_T) > MOST_UNITS:
         why.append(f"The products of {len(W_T)} units take too long; layers of {MOST_UNITS} or fewer show them.")
     else:
-        own = spectrum(lambda k: slopes[l][-1 - k, :, None] * W_T, W_T != 0, T - 1, checkpoint)
+        own = spectrum(layers[l:l + 1], slopes[l:l + 1], T - 1, checkpoint)
+        why += _doubts(own, f"layer {l + 1}")
     if len(layers) == 1:
         return own, own, tuple(why)
     if not any(layer.recurrent for layer in layers):
@@ -225,97 +183,18 @@ def _spectra(layers, l, slopes, checkpoint):
     elif N > MOST_UNITS:
         why.append(f"The products of all {N} units jointly take too long; stacks of {MOST_UNITS} or fewer show them.")
     else:
-        stack = spectrum(lambda k: stack_jacobian(layers, [slope[-1 - k] for slope in slopes]), _links(layers), T - 1,
-                         checkpoint)
-        if stack is None:
-            why.append("The Jacobians of the stack leave the float range.")
+        stack = spectrum(layers, slopes, T - 1, checkpoint)
+        why += _doubts(stack, "the stack")
     return own, stack, tuple(why)
 
 
-def stack_jacobian(layers, slopes):
-    """dh_t/dh_{t-1} of the states of all layers side by side, (N, N), from phi'(z_t) of each.
-
-    Block (l, m) is (prod_{j=l..m+1} diag(phi'_j) W_S^j) diag(phi'_m) W_T^m, and 0 where m is above l.
-    """
-    ends = np.cumsum([0, *(layer.n for layer in layers)])
-    J = np.zeros((ends[-1], ends[-1]))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for l, (layer, slope) in enumerate(zip(layers, slopes, strict=True)):
-            rows = J[ends[l]:ends[l + 1]]
-            if l:
-                np.matmul(layer.W_S, J[ends[l - 1]:ends[l], :ends[l]], out=rows[:, :ends[l]])
-            if layer.recurrent:
-                rows[:, ends[l]:ends[l + 1]] += layer.W_T
-            rows *= slope[:, None]
-    return J
-
-
-def _links(layers):
-    """(N, N) bool: the units of the stack that some Jacobian may link, through a unit between or by themselves."""
-    ends = np.cumsum([0, *(layer.n for layer in layers)])
-    links = np.zeros((ends[-1], ends[-1]), bool)
-    for l, layer in enumerate(layers):
-        here = slice(*ends[l:l + 2])
-        if layer.recurrent:
-            links[here, here] = layer.W_T != 0
-        if l:
-            links[here, slice(*ends[l - 1:l + 1])] = layer.W_S != 0
-    return links
-
-
-def spectrum(jacobian, links, steps, checkpoint=nothing):
-    """The Spectrum of a product of Jacobians; None if not even the first is a matrix of finite numbers.
-
-    jacobian(k) (n, n): dh_{T-k}/dh_{T-k-1}, k from 0; links (n, n) bool: where its entries may differ from 0. Groups of units
-    that it does not link are kept apart: rounding would link them.
-    """
-    n = len(links)
-    steps = min(steps, MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // n**3))
-    most = min(steps, MOST_LAGS)
-    lags = np.unique(np.linspace(1, most, min(most, MOST_SHOWN, max(FEWEST_SHOWN, SHOWN_WORK // n**3))).round().astype(int))
-    alone, groups = _split(links)
-    logs, products, shown, found = np.zeros(len(alone)), [unit(len(group)) for group in groups], set(lags.tolist()), []
-    done = 0
-    for k in range(steps):
-        checkpoint()
-        J = jacobian(k)
-        if not np.isfinite(J).all():
-            break
-        with np.errstate(divide="ignore"):
-            logs += np.log10(np.abs(J[alone, alone]))
-        products = [times((J if len(group) == n else J[np.ix_(group, group)]).T, product)
-                    for group, product in zip(groups, products, strict=True)]
-        done = k + 1
-        if done in shown:
-            found.append(_together(logs, products, n, checkpoint))
-    if not done:
-        return None
-    last = found[-1] if done in shown else _together(logs, products, n, checkpoint)
-    if not found:
-        lags, found = np.array([done]), [last]
-    return Spectrum(freeze(lags[:len(found)]), freeze(np.array(found)), done, freeze(last * np.log(10.0) / done))
-
-
-def _split(links):
-    """(units that are linked to themselves at most, groups of the others)."""
-    parts = parts_of(links)
-    alone = [part[0] for part in parts if len(part) == 1]
-    groups = [part for part in parts if len(part) > 1]
-    if len(groups) > MOST_APART:
-        groups = [np.sort(np.concatenate(groups))]
-    return np.array(alone, int), groups
-
-
-def _together(logs, products, n, checkpoint):
-    """(n,) log10 of the singular values of all groups, largest first, -inf for each that is 0."""
-    made = np.full(n, -np.inf)
-    found = [logs]
-    for product in products:
-        checkpoint()
-        found.append(log_singular_values(product))
-    found = np.concatenate(found)
-    made[:len(found)] = found
-    return np.sort(made)[::-1]
+def _doubts(spectrum, name):
+    """Why a Spectrum ends before it should, or is not there."""
+    if spectrum is None:
+        return [f"The Jacobians of {name} leave the float range, or rounding would decide on their products."]
+    if spectrum.doubtful is not None:
+        return [f"From lag {spectrum.doubtful} on rounding would decide on some singular values of {name}: they are left out."]
+    return []
 
 
 # What W_T does alone.

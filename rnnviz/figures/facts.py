@@ -45,8 +45,9 @@ def alone(rate):
 def exponents(rate):
     """The largest and the smallest Lyapunov exponent of each fan."""
     there = [(f"layer {rate.layer + 1}: ", rate.own), ("all: ", rate.stack)] if rate.L > 1 else [("", rate.own)]
-    said = [name + " to ".join(dict.fromkeys(exponent(found.exponents[end]) for end in (0, -1))) for name, found in there
-            if found is not None]
+    known = [(name, found.exponents[~np.isnan(found.exponents)]) for name, found in there if found is not None]
+    said = [name + " to ".join(dict.fromkeys(exponent(values[end]) for end in (0, -1))) for name, values in known
+            if len(values)]
     return f"<b>Lyapunov exponents</b>  {', '.join(said)}, ln per step" if said else None
 
 

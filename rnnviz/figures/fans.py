@@ -33,7 +33,7 @@ def span_of(fans, decades):
         return -1.04 * decades, 1.04 * decades
     all_of = np.concatenate([[0.0], *(spectrum.log10.ravel() for _, spectrum in fans)])
     largest = np.concatenate([[0.0], *(spectrum.largest for _, spectrum in fans)])
-    high, low = all_of.max(), all_of[np.isfinite(all_of)].min()
+    high, low = np.nanmax(all_of), all_of[np.isfinite(all_of)].min()
     low = max(low, min(2 * largest[np.isfinite(largest)].min(), -DEEPEST))
     if high - low < FLAT:
         low, high = low - 1.0, high + 1.0
@@ -93,7 +93,8 @@ def draw_fan(b, i, name, spectrum, longest, places):
         dotted(b, lags, x, y)
     thin(b, lags, values, x, y)
     rate_of_run(b, i, lags, x, y)
-    extremes = [("smallest", "smallest singular value that is not 0", lowest(values))] if values.shape[1] > 1 else []
+    words = "smallest singular value that is not 0, of those shown"
+    extremes = [("smallest", words, lowest(values))] if values.shape[1] > 1 else []
     for short, words, column in (*extremes, ("largest", "largest singular value", values[:, 0])):
         b.traces.append(dict(
             type="scatter", mode="lines", x=f4(lags), y=f4(shown(column)), xaxis=x, yaxis=y, name=short,

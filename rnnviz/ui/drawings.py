@@ -17,7 +17,6 @@ from ..flow import uncut as uncut_left
 from ..formulas import cell, gradient
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
-from ..jacobians import MOST_LAGS
 from ..jacobians import MOST_UNITS as MOST_UNITS_OF_A_PRODUCT
 from ..lags import parameters
 from ..links import to_link
@@ -26,6 +25,7 @@ from ..notations import NOTATIONS
 from ..routes import Groups, Routes, groups, routes
 from ..routes import problem as routes_problem
 from ..sentences import Sentence
+from ..spectra import MOST_LAGS
 from ..terms import term
 from ..walk import Walk
 from ..windows import truncated
