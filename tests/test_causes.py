@@ -704,3 +704,12 @@ def test_rate_under_the_hand_is_the_picture_that_the_release_brings(link, messag
 def test_a_wall_or_a_map_does_not_follow_a_hand_and_says_so(link, message):
     with pytest.raises(ValueError, match="takes too long to follow a hand"):
         lane(picture(visit(link))["link"]).take(message)
+
+
+def test_a_long_run_that_overflows_on_the_way_is_named_and_the_short_one_is_shown():
+    page = visit("long=2000&cell=relu&g=3&init=identity&bias=1&depth=1")
+    _, t = run(Experiment(T=2000, cell="relu", g=3.0, init="identity", bias=1.0, depth=1)).forward.overflow
+    assert picture(page)["notes"] == [
+        f"The long run is not shown: the state of layer 1 overflows at step {t + 1}; there is no gradient to send back."]
+    assert "long=" not in picture(page)["link"]
+    assert shown(page).long == 0

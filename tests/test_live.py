@@ -272,3 +272,23 @@ def test_the_boards_message_is_json_and_bytes_that_are_small():
     assert len(made) < 40_000
     assert len(grid(visit())) == 3
     json.dumps(unpack(made)["alt"])
+
+
+@pytest.mark.parametrize("link", ["g=0.5", "view=rate&g=0.5"])
+def test_the_release_takes_the_picture_that_the_hand_has_just_seen(monkeypatch, link):
+    """The page computes nothing that the lane has drawn: the same value on both ways is one run."""
+    from rnnviz.ui import page as script
+
+    drawn(lane(link), "g=0.77")
+    with monkeypatch.context() as patch:
+        patch.setattr(script, "computed", lambda *a: pytest.fail("it is computed again"))
+        assert on_page(visit(f"{link.replace('g=0.5', 'g=0.77')}"))["lead"]
+
+
+def test_what_was_drawn_last_is_let_go_in_its_turn():
+    from rnnviz.ui.shelf import Recent
+
+    kept = Recent(most=2)
+    for name in "abc":
+        kept.put(name, name.upper())
+    assert [kept.find(name) for name in "abc"] == [None, "B", "C"]

@@ -20,7 +20,7 @@ from .drawings import FlowDrawn
 class Whole:
     """What these views share: no cell to outline and so no equation, nothing to walk through."""
 
-    walk = no_walk = reached = None
+    walk = no_walk = no_long = reached = None
     shape = (1, 1)
     live = False  # whether a dial is followed while a hand moves it
     no_formulas = "This view has no cells; Flow, Truncation and Routes write the equations of theirs down."
@@ -155,7 +155,11 @@ class LongDrawn(Whole):
 
     @classmethod
     def of(cls, experiment, checkpoint, before, progress):
-        made = long_run(experiment, checkpoint, progress)
+        try:
+            made = long_run(experiment, checkpoint, progress)
+        except ValueError as reason:  # a state overflows on the way, which is known only then
+            short = FlowDrawn.of(replace(experiment, long=0), checkpoint, None)
+            return replace(short, no_long=f"The long run is not shown: {reason}.")
         return cls(made, sentences.long(made))
 
     def spec(self, experiment, chosen, *, zoom=None, held=None, **options):

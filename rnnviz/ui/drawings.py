@@ -40,6 +40,7 @@ class FlowDrawn:
     sentence: Sentence
     walk: Walk | None = None
     no_walk: str | None = None  # why there is none, where one was wanted
+    no_long: str | None = None  # why there is no long run, where one was wanted
 
     no_formulas = "A state overflows, so there is no gradient to write down."
     fields = ("quantity", "precision", "open", "walk")
@@ -93,7 +94,7 @@ class TruncationDrawn:
     sentence: Sentence
     source: object
 
-    walk = no_walk = None
+    walk = no_walk = no_long = None
     fields = ("weight", "per", "again")
     keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
 
@@ -160,7 +161,7 @@ class RoutesDrawn:
     both: bool = True  # whether there are routes, too
     source: tuple | None = None
 
-    walk = no_walk = None
+    walk = no_walk = no_long = None
     fields = ("quantity", "weight", "layer", "step")  # the routes of another cell are counted anew
     keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
 

@@ -20,8 +20,8 @@ from ..held import held
 from ..links import LONGEST_LINK, from_link
 from . import board
 from .drawings import work
-from .picture import computed, parse_view, picture
-from .shelf import shelf
+from .picture import computed, key, parse_view, picture
+from .shelf import recent, shelf
 
 QUICK, MOST = 1_500_000, 20_000_000  # multiply-adds: beyond the first a thread computes, beyond the second nobody
 LANES = 1000  # open at once in one process
@@ -75,6 +75,7 @@ class Lane:
     def draw(self, experiment):
         """The packed picture of an experiment. Raises ValueError with a sentence where its settings do not go together."""
         self.drawn = computed(experiment, before=self.drawn)
+        recent().put(key(experiment), self.drawn)
         return board.payload(picture(experiment, self.drawn, self.view, self.held, live=True), board.Told())
 
 

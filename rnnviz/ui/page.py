@@ -17,7 +17,7 @@ from ..windows import truncated
 from . import board, causes, controls, formulary, opening, reports, sharing, state, talking, trouble
 from .drawings import gradients, lets_again, outlined
 from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
-from .shelf import shelf, shelve
+from .shelf import recent, shelf, shelve
 
 PATIENCE, EVERY = 0.3, 0.2  # s after which a picture that is still computed says how far it is, and how often
 
@@ -76,11 +76,12 @@ def carry(name):
 def show_picture(mount):
     experiment, refused = settled()
     session = st.session_state
-    no_walk = drawn(experiment).no_walk
-    if no_walk:  # the picture is shown all at once, and Step can be asked for again
-        state.change(walk="", visit=0)
-        state.tell(no_walk)
-        experiment = session.good = replace(experiment, walk="", visit=0)
+    made = drawn(experiment)
+    for refused_now, back in ((made.no_walk, dict(walk="", visit=0)), (made.no_long, dict(long=0))):
+        if refused_now:  # the picture is shown without it, and it can be asked for again
+            state.change(**back)
+            state.tell(refused_now)
+            experiment = session.good = replace(experiment, **back)
     made, gone = picture_of(experiment)
     told = board.Told((*state.notes(), *filter(None, (refused, gone))), session.get("pushes", 0), controls_of(experiment))
     mount(made, told, reports.EVENTS, reports.on_points)
@@ -229,8 +230,11 @@ def drawn(experiment):
     """The Drawn of an experiment; the last one is kept, so that outlining a cell computes nothing."""
     wanted, kept = key(experiment), st.session_state.get("drawn")
     if kept is None or kept[0] != wanted:
-        with progress() as told:
-            kept = st.session_state.drawn = wanted, computed(experiment, checkpoint, kept and kept[1], told)
+        made = recent().find(wanted)
+        if made is None:
+            with progress() as told:
+                made = computed(experiment, checkpoint, kept and kept[1], told)
+        kept = st.session_state.drawn = wanted, made
     return kept[1]
 
 

@@ -1,4 +1,4 @@
-"""What is too large for a link, kept by its digest for as long as the server has room: so a reload still finds it."""
+"""What the server keeps for its visitors: what is too large for a link, so that a reload finds it, and what was drawn last."""
 
 import time
 from collections import OrderedDict
@@ -42,6 +42,31 @@ class Shelf:
 def shelf():
     """The one shelf of this server."""
     return Shelf()
+
+
+class Recent:
+    """What was drawn last while hands moved dials, by what decides it: the release that follows takes it as it is."""
+
+    def __init__(self, most=32):
+        self.kept, self.most, self.lock = OrderedDict(), most, Lock()
+
+    def put(self, key, drawn):
+        with self.lock:
+            self.kept[key] = drawn
+            self.kept.move_to_end(key)
+            while len(self.kept) > self.most:
+                self.kept.popitem(last=False)
+
+    def find(self, key):
+        """What was drawn under this key, or None."""
+        with self.lock:
+            return self.kept.get(key)
+
+
+@st.cache_resource(show_spinner=False)
+def recent():
+    """The one Recent of this server."""
+    return Recent()
 
 
 def shelve(experiment):
