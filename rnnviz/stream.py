@@ -47,8 +47,8 @@ class Streamed:
 
     @property
     def log_ratio(self):
-        """(L, T): the same over what the loss sends in."""
-        return self.log_size - self.log_reference
+        """(L, T): the same over what the loss sends in; -inf where it sends nothing."""
+        return self.log_size - (self.log_reference if self.log_reference > -np.inf else 0.0)
 
     @property
     def rate(self):

@@ -281,6 +281,8 @@ function showLive(board, picture, token) {
   remember(board, picture.told);
   proven(board);
   if (picture.rev !== board.rev) render(board, picture, true);
+  const { owed } = board.live; // the release that came a moment before: it is this picture
+  if (owed?.rev === picture.rev) show(board, owed);
 }
 
 function render(board, { rev, drawing }, live = false) {

@@ -135,12 +135,14 @@ export function overtaken(board, picture) {
   const { live } = board;
   if (!live) return false;
   clearTimeout(live.waiting);
+  live.owed = null;
   if (picture.rev === live.rev) {
     if (!down() && !board.lane.busy && !board.lane.next) over(board);
     return false;
   }
   const rest = down() ? SETTLE : live.moved + SETTLE - performance.now();
   if (rest > 0 && picture.told.pushes === board.pushes) {
+    live.owed = picture;
     live.waiting = setTimeout(() => board.show(picture), rest);
     return true;
   }
