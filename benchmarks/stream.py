@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from trace import experiment, medians, on_a_cache_line
 
 from rnnviz import Sequence, backward, bptt, forward, scaled, stream
+from rnnviz.exponents import one_pass
 from rnnviz.products import nothing
 from rnnviz.windows import full
 
@@ -52,7 +53,7 @@ def exponents(size):
     found = medians({
         "plain": unchecked, "checked": lambda: backward(network, sequence, there),
         "one pass": lambda: bptt._one_pass(network, sent, slopes, windows, nothing),
-        "with exponents": lambda: scaled.one_pass(network, carried, slopes),
+        "with exponents": lambda: one_pass(network, carried, slopes),
     }, SAMPLES)
     return found["plain"] * 1e3, found["checked"] / found["plain"], found["with exponents"] / found["one pass"]
 

@@ -37,7 +37,7 @@ from .sentences import routes as routes_sentence
 from .sentences import sum_over_steps as sum_sentence
 from .sentences import truncation as truncation_sentence
 from .sentences import wall as wall_sentence
-from .stream import Streamed, long_run, stream
+from .streams import Streamed, long_run, stream
 from .tasks import LOSSES, TASKS, Sequence, sequence
 from .windows import Windows, full, one_pass_per_loss, truncated
 

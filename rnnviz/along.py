@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .bptt import backward, forward
-from .experiment import THIS, make_network, make_sequence, parse_start
+from .experiment import THIS, make_network, make_sequence
 from .lags import gradient_of, parameters
 from .landscape import SURFACES, Shown, affordable, check_descents
 from .network import Network, matrices, split_name
 from .products import blocks, nothing
+from .texts import parse_start
 from .values import shown
 
 NUMBERS_AT_ONCE = 500_000  # of one array in a block of points: 4 MB

@@ -22,6 +22,7 @@ import numpy as np
 
 from . import scaled
 from .cells import CELLS
+from .exponents import carried, in_the_middle, single_and_pointwise
 from .products import (
     blocks,
     column,
@@ -212,7 +213,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         cells, dh_0 = (_one_pass if fewest.P == 1 else _all_passes)(network, sent, slopes, fewest, checkpoint)
         sums = cells
         if single_and_pointwise(network, sent) and not in_the_middle(network, slope_out, slopes, cells):
-            far, dh_0 = _far(network, slope_out, slopes, fewest, checkpoint)
+            far, dh_0 = carried(network, slope_out, slopes, fewest, checkpoint)
             for arrays, plain in zip(far, cells, strict=True):
                 for array, out in zip(arrays, plain, strict=True):
                     array.plain(out)
@@ -241,57 +242,6 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
         freeze(windows.reached()), freeze(heard > 0),
         tuple(dW_S), tuple(dW_T), tuple(db), tuple(freeze(d) for d in dh_0), freeze(time_second(dx)), dW_out, db_out, far,
     )
-
-
-def single_and_pointwise(network, sent):
-    """Whether numbers can carry exponents: those of one network over one sequence, whose cells have no gates."""
-    return sent.ndim == 2 and all(CELLS[layer.cell].phi for layer in network.layers)
-
-
-SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range
-
-
-def in_the_middle(network, slope_out, slopes, cells):
-    """Whether every number of a plain backward pass is so far from the ends of the float range that none was lost on the way.
-
-    Exact zeros are lost numbers only where something small could have become one.
-    """
-    far = False
-    for _, grad_h, _, _ in cells:
-        size = np.abs(grad_h)
-        low = size.min()
-        if low < SMALL:
-            low = size.min(where=size > 0, initial=1.0)
-            far = True
-        if not (low >= SMALL and size.max() <= LARGE):
-            return False
-    least = [slope.min() for slope in slopes]
-    if min(least) < 2.0**-200:
-        least = [slope.min(where=slope > 0, initial=1.0) for slope in slopes]
-        far = True
-    if min(least) < 2.0**-200:
-        return False
-    if not far:
-        return True
-    weights = [network.W_out, *(W for layer in network.layers for W in (layer.W_S, layer.W_T))]
-    return all(size.min(where=size > 0, initial=1.0) >= limit for size, limit in
-               ((np.abs(slope_out), SMALL), *((np.abs(W), 2.0**-200) for W in weights if W is not None)))
-
-
-def _far(network, slope_out, slopes, windows, checkpoint):
-    """As _one_pass or _all_passes, on numbers that carry exponents: cells Scaled, and dC/dh_0 per layer as float64."""
-    sent = scaled.scaled(slope_out.copy())
-    if network.W_out is not None:
-        sent = scaled.times(sent, network.W_out, checkpoint)
-    if windows.P > 1:
-        sums, entries = scaled.all_passes(network, sent, slopes, windows, checkpoint)
-        return tuple(map(tuple, sums)), [entry.plain() for entry in entries]
-    (first,), (since,), (last,) = windows.first, windows.since, windows.last
-    sent.mantissa[:since] = 0.0
-    inside = slice(first, last + 1)
-    made, entries = scaled.one_pass(network, sent[inside], [slope[inside] for slope in slopes], checkpoint=checkpoint)
-    cells = tuple(tuple(scaled.padded(array, first, windows.T) for array in of_layer) for of_layer in made)
-    return cells, [entry.plain() if first == 0 else np.zeros(entry.mantissa.shape) for entry in entries]
 
 
 def _one_pass(network, sent, slopes, windows, checkpoint):

@@ -7,9 +7,9 @@ import numpy as np
 from .bifurcations import folds, hold
 from .landscape import Counting
 from .meanfield import critical_gain
-from .numbers import number, power, significant
+from .numbers import number, percent, power, significant
 
-# Each claim is a function of what its view shows: a jacobians.Rate, a landscape.Wall, a gainmap.GainMap.
+# Each claim is a function of what its view shows: Accounts, a jacobians.Rate, a landscape.Wall, a gainmap.GainMap.
 
 
 def hochreiter(rate):
@@ -50,7 +50,7 @@ def pascanu(wall):
 def doya(wall):
     low, high = sorted(folds(5.0).b.tolist())
     return ("Doya (1993): as its bias grows, a logistic unit passes two fold bifurcations, and between them it has two resting "
-            f"states. Solved here for w = 5: b = {significant(low, 4)} and {significant(high, 4)}; he prints none.")
+            f"states. Solved here for w = 5: b = {significant(low, 4)} and {significant(high, 4)}.")
 
 
 def latch(wall):
@@ -94,7 +94,21 @@ def edge_words(gainmap):
     return f"{number(edge)} at width {width}, {gainmap.last} steps back" if np.isfinite(edge) else "none in this range"
 
 
+def tallec(accounts):
+    wrong = np.flatnonzero(accounts.every.wrong[accounts.name]) + 1
+    return ("Tallec and Ollivier (2017): where long influences outweigh short ones, a truncated gradient points the wrong way "
+            f"until enough columns are kept. Here it does for τ_max = {wrong[0]} to {wrong[-1]}.")
+
+
+def williams(accounts):
+    columns, there = accounts.sliding
+    here, there = float(accounts.together.error[0]), float(there.error[0])
+    return ("Williams and Peng (1990): passes that start only every h′ steps cost far less than a pass at every step. At the "
+            f"same cost, chunks of {accounts.tau_max} columns miss {percent(here)} here, a sliding window {percent(there)}.")
+
+
 CLAIMS = MappingProxyType({
+    ("truncation", "Wrong sign"): tallec, ("truncation", "Chunks or sliding"): williams,
     ("rate", "Hochreiter's factor"): hochreiter, ("rate", "Orthogonal, linear"): saxe, ("rate", "Identity start"): identity,
     ("rate", "First grows, then fades"): shear,
     ("wall", "Pascanu's wall"): pascanu, ("wall", "Doya's folds"): doya, ("wall", "A latch"): latch,
@@ -104,6 +118,7 @@ CLAIMS = MappingProxyType({
 
 
 def claim(view, name, shown):
-    """What the source of a scene claims and what is computed here, in words; "" for what is no scene of a source."""
+    """What the source of a scene claims and what is computed here, in words; "" for what is no scene of a source, or not
+    shown as one."""
     found = CLAIMS.get((view, name))
-    return found(shown) if found else ""
+    return found(shown) if found and shown is not None else ""

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from .experiment import BY_HAND, CONTROLS, NAMES_BY_HAND, TABLE, THIS, hand_weights, rows_to_read
+from .experiment import BY_HAND, CONTROLS, TABLE, THIS, hand_weights, rows_to_read
 from .landscape import SURFACES
 from .links import parse
 from .own import Weights
+from .texts import NAMES_BY_HAND
 from .values import shown
 
 DRAWS = ("g", "input_scale", "bias", "init", "seed", "hand")  # what draws weights, and so replaces a person's own

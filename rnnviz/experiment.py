@@ -5,7 +5,6 @@ the range check, the examples and the random tests all follow from the declarati
 beside them the two values a person may bring: weights and a table. All of it can be compared, written down and put in a link.
 """
 
-import re
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,13 +16,25 @@ from .cells import CELLS
 from .floats import FLOATS
 from .landscape import METHODS, SURFACES
 from .network import INITS, Network, draw
-from .own import MAX_DEPTH, MAX_SIDE, Table, Weights
+from .own import MAX_DEPTH, Table, Weights
 from .tasks import AIMS, LOSSES, SCALINGS, TASKS, Sequence, sequence, table_sequence, target_problem
+from .texts import (
+    MAX_T,
+    MAX_WIDTH,
+    parse_axis,
+    parse_dial,
+    parse_hand,
+    parse_held,
+    parse_layers,
+    parse_ranges,
+    parse_start,
+    parse_steps,
+    parse_weight,
+)
 from .values import shape_text, shown
 from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: see cost
-MAX_WIDTH, MAX_T = MAX_SIDE, 10_000
 MOST_LONG, LONG_BUDGET, LONG_NUMBERS = 1_000_000, 20_000_000_000, 10_000_000  # steps, cost and inputs of a streamed run
 BY_HAND, TABLE = "by hand", "table"
 VIEWS = ("flow", "rate", "truncation", "routes", "wall", "map")
@@ -45,17 +56,15 @@ def choice(default, choices, label, help="", group="", picture=True):
         kind="choice", choices=tuple(choices), label=label, help=help, group=group, picture=picture))
 
 
-NAMES_BY_HAND = tuple(f"{name}{l}" for l in range(1, MAX_DEPTH + 1) for name in ("w_T", "w_S", "b"))  # one weight each
-DIALS = ("g", "input_scale", "bias", "T", "tau_max", "tau_b", "clip", "learning_rate", "descents", *NAMES_BY_HAND)
 
 
 def switch(default, label, help="", group="", picture=True):
     return field(default=default, metadata=dict(kind="switch", label=label, help=help, group=group, picture=picture))
 
 
-def words(default, longest, label, help="", group="", picture=True):
+def words(default, longest, label, help="", group="", picture=True, parse=None):
     return field(default=default, metadata=dict(
-        kind="text", longest=longest, label=label, help=help, group=group, picture=picture))
+        kind="text", longest=longest, label=label, help=help, group=group, picture=picture, parse=parse))
 
 
 def own(default, label, help):
@@ -74,7 +83,8 @@ class Experiment:
     width: int = whole(16, 1, MAX_WIDTH, "Width", "Units in every layer.", "Network")
     layers: str = words("", 200, "Layer list",
                         'From the input upwards, such as "16, 16 relu, 8 static": a width, then a cell if it differs, '
-                        'then "static" for a layer without recurrence. Empty: the fields above.', "Network")
+                        'then "static" for a layer without recurrence. Empty: the fields above.', "Network",
+                        parse=lambda text: parse_layers(text, "tanh"))
     readout: str = choice("linear", ("linear", "none"), "Readout",
                           "linear: y = W_out h + b_out; none: y is the top layer's state.", "Network")
     g: float = real(0.8, 0.0, 3.0, 0.01, "Recurrent scale g", "Multiplies every recurrent matrix W_T.", "Weights")
@@ -83,19 +93,21 @@ class Experiment:
     init: str = choice("orthogonal", (*INITS, BY_HAND), "Start from", "How W_T is drawn before g scales it.", "Weights")
     seed: int = whole(1066, 0, 9999, "Seed", "The same seed draws the same picture.", "Weights")
     hand: str = words("", 400, "Weights by hand",
-                      'One group a layer, from the input upwards: "W_S W_T b", groups separated by commas.', "Weights")
+                      'One group a layer, from the input upwards: "W_S W_T b", groups separated by commas.', "Weights",
+                      parse=parse_hand)
     T: int = whole(30, 1, MAX_T, "Steps T", "Length of the sequence.", "Sequence")
     long: int = whole(0, 0, MOST_LONG, "Long run", f"Steps of a run in segments, up to {MOST_LONG:,}; empty for none. Flow "
                       "then shows what is left of its gradient, many steps in a column.", "Sequence", picture=False)
     score: str = choice("last step", ("last step", "every step", "chosen steps"), "Loss",
                         "The steps whose output is scored.", "Sequence")
-    steps: str = words("", 200, "Chosen steps", 'Such as "5, 10-12, 30".', "Sequence")
+    steps: str = words("", 200, "Chosen steps", 'Such as "5, 10-12, 30".', "Sequence", parse=lambda text: parse_steps(text, 1))
     task: str = choice("counting ones", (*TASKS, TABLE), "Input", "What the network reads, and what it should answer.",
                        "Sequence")
     text: str = words("hello world ", 200, "Text", "Read character by character; the target is the next character.", "Sequence")
     inputs: int = whole(1, 1, MAX_WIDTH, "Inputs", "How many numbers noise has at each step.", "Sequence")
     outputs: int = whole(1, 1, MAX_WIDTH, "Outputs", "How many outputs are to be 0.", "Sequence")
-    columns: str = words("", 400, "Input columns", 'Such as "1, 3-4". Empty: all of the table\'s, less the target.', "Sequence")
+    columns: str = words("", 400, "Input columns", 'Such as "1, 3-4". Empty: all of the table\'s, less the target.', "Sequence",
+                         parse=lambda text: parse_ranges(text, MAX_WIDTH, "a column"))
     aim: str = choice("next value", AIMS, "Target",
                       "What the network should answer at each row: the inputs' next row, a column of the same row, or 0.",
                       "Sequence")
@@ -125,7 +137,7 @@ class Experiment:
     view: str = choice("flow", VIEWS, "View", "What is shown of the run.", "Stage", picture=False)
     weight: str = words("", 8, "Gradient of",
                         "The parameter whose gradient is taken apart, such as W_T1; empty: the first W_T.", "Reading",
-                        picture=False)
+                        picture=False, parse=parse_weight)
     per: str = choice("step", ("step", "lag"), "Terms by", "What the terms of a gradient are sorted by.", "Reading",
                       picture=False)
     again: bool = switch(False, "Old losses again",
@@ -138,7 +150,7 @@ class Experiment:
     shade: str = choice("loss", ("loss", "gradient"), "Shade", "What is shaded: the loss, or the size of its gradient.", "Wall",
                         picture=False)
     start: str = words("", 60, "Start", 'Where both descents begin: two numbers such as "4.9 -2.2", or a click on the surface. '
-                                        "Empty: the surface's own.", "Wall", picture=False)
+                                        "Empty: the surface's own.", "Wall", picture=False, parse=parse_start)
     learning_rate: float = real(0.0, 0.0, 100.0, 0.05, "Learning rate", "0: the surface's own.", "Wall", picture=False)
     method: str = choice("", ("", *METHODS), "Second way", "What the second descent does: clip its gradient by norm or by "
                          "value, or go by signs alone. Empty: the surface's own.", "Wall", picture=False)
@@ -146,8 +158,9 @@ class Experiment:
                        picture=False)
     descents: int = whole(0, 0, 1000, "Steps down", "0: the surface's own.", "Wall", picture=False)
     axis_x: str = words("", 16, "Weight across", 'Of this network: a name and its place, such as "W_T1 1 1". Empty: the first.',
-                        "Wall", picture=False)
-    axis_y: str = words("", 16, "Weight up", 'Such as "b1 1". Empty: a bias of the same layer.', "Wall", picture=False)
+                        "Wall", picture=False, parse=parse_axis)
+    axis_y: str = words("", 16, "Weight up", 'Such as "b1 1". Empty: a bias of the same layer.', "Wall", picture=False,
+                        parse=parse_axis)
     span: float = real(1.0, 0.01, 20.0, 0.1, "Span", "How far the frame goes on each side of the two weights as they are.",
                        "Wall", picture=False)
     walk: str = choice("", ("", "by step", "by layer", "by diagonal"), "Step through",
@@ -156,9 +169,10 @@ class Experiment:
     visit: int = whole(0, 0, 10_000, "Cells stepped through", "How far the walk has come.", "Stage", picture=False)
     lecture: str = choice("", ("", "1", "dark"), "Lecture mode", "1: light, for a lit room; dark: for a darkened one.", "Stage",
                           picture=False)
-    dial: str = words("", 13, "Dial", "The number that lecture mode turns; empty: the first there is.", "Stage", picture=False)
+    dial: str = words("", 13, "Dial", "The number that lecture mode turns; empty: the first there is.", "Stage", picture=False,
+                      parse=parse_dial)
     held: str = words("", 6000, "Held curve", "The link of the picture whose curve stays, after a question mark.", "Stage",
-                      picture=False)
+                      picture=False, parse=parse_held)
     weights: Weights = own(Weights(), "Weights", "Matrices, edited or read from a file, in place of drawn ones.")
     table: Table = own(Table(), "Table", "Rows of numbers, read from a file or pasted.")
 
@@ -412,103 +426,6 @@ def longest(experiment):
     return low
 
 
-# Texts that hold several values.
-
-
-def parse_layers(text, cell):
-    """"16, 16 relu, 8 static" to one (width, cell, recurrent) a layer. Raises ValueError naming the part that is wrong."""
-    parts = text.split(",")
-    if len(parts) > MAX_DEPTH:
-        raise ValueError(f"{len(parts)} layers; there may be {MAX_DEPTH}")
-    stack = []
-    for part in parts:
-        n, *rest = part.split() or [""]
-        if not re.fullmatch(r"[0-9]{1,4}", n) or not 1 <= int(n) <= MAX_WIDTH:
-            raise ValueError(f'"{part.strip()[:40]}" must begin with a width from 1 to {MAX_WIDTH}')
-        cells = [word for word in rest if word in CELLS]
-        unknown = [word for word in rest if word not in CELLS and word != "static"]
-        if unknown or len(cells) > 1 or rest.count("static") > 1:
-            raise ValueError(f'"{part.strip()[:40]}" may name one cell ({", ".join(CELLS)}) and "static" after its width')
-        stack.append((int(n), cells[0] if cells else cell, "static" not in rest))
-    return tuple(stack)
-
-
-def parse_steps(text, T):
-    """"5, 10-12" to (T,) bool, steps counted from 1; steps after T are left out. Raises ValueError on anything else."""
-    return parse_ranges(text, MAX_T, "a step")[:T]
-
-
-def parse_ranges(text, most, what):
-    """"5, 10-12" to (most,) bool, counted from 1. Raises ValueError on anything else."""
-    chosen = np.zeros(most, bool)
-    for part in text.split(",") if text.strip() else ():
-        found = re.fullmatch(r"\s*([0-9]{1,5})\s*(?:-\s*([0-9]{1,5})\s*)?", part)
-        low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not 1 <= low <= high <= most:
-            raise ValueError(f'"{part.strip()[:40]}" must be {what} from 1 to {most} or a range such as 10-12')
-        chosen[low - 1:high] = True
-    return chosen
-
-
-def parse_hand(text):
-    """"0.9 0.8 0, 0.7 0.8 0" to one (W_S, W_T, b) a layer. Raises ValueError naming the part that is wrong."""
-    groups = []
-    for part in text.split(",") if text.strip() else ():
-        try:
-            numbers = tuple(float(word) for word in part.split() if re.fullmatch(r"[-+0-9.eE]{1,24}", word))
-        except ValueError:
-            numbers = ()
-        if len(numbers) != 3 or len(part.split()) != 3 or not all(abs(w) <= 100 for w in numbers):
-            raise ValueError(f'"{part.strip()[:40]}" must be three numbers from -100 to 100: W_S W_T b')
-        groups.append(numbers)
-    if len(groups) > MAX_DEPTH:
-        raise ValueError(f"{len(groups)} groups; there may be {MAX_DEPTH}")
-    return tuple(groups)
-
-
-def parse_dial(text):
-    """The name of a dial. Raises ValueError on anything else."""
-    if text not in DIALS:
-        raise ValueError(f'"{text}" must be {", ".join(DIALS[:6])}, or a weight by hand such as w_T1')
-    return text
-
-
-def parse_weight(text):
-    """The name of a parameter. Raises ValueError on anything else."""
-    if not re.fullmatch(r"(W_S|W_T|b)([1-9]|1[0-2])|(W|b)_out", text):
-        raise ValueError(f'"{text}" must be W_S, W_T or b with a layer from 1 to {MAX_DEPTH}, W_out or b_out')
-    return text
-
-
-def parse_start(text):
-    """"4.9 -2.2" to (4.9, -2.2). Raises ValueError on anything else."""
-    found = [word for word in text.split() if re.fullmatch(r"[-+0-9.eE]{1,24}", word)]
-    try:
-        x, y = (float(word) for word in (found if len(found) == len(text.split()) else ()))
-    except ValueError:
-        x = y = np.inf
-    if not max(abs(x), abs(y)) <= 1e6:
-        raise ValueError(f'"{text[:40]}" must be two numbers from -1e6 to 1e6')
-    return x, y
-
-
-def parse_axis(text):
-    """"W_T1 1 2" to ("W_T1", (0, 1)), rows and columns counted from 1 in the text. Raises ValueError on anything else."""
-    place = "[1-9][0-9]{0,2}"
-    if not re.fullmatch(rf"((W_S|W_T)([1-9]|1[0-2])|W_out) {place} {place}|(b([1-9]|1[0-2])|b_out) {place}", text):
-        raise ValueError(f'"{text[:40]}" must be a matrix, a row and a column such as W_T1 1 2, or a bias and a unit such as '
-                         "b1 1")
-    name, *places = text.split()
-    return name, tuple(int(place) - 1 for place in places)
-
-
-def parse_held(text):
-    """The link behind a question mark. Raises ValueError on anything else."""
-    if text[0] != "?":
-        raise ValueError(f'"{text[:40]}" must be a question mark and a link, or empty')
-    return text[1:]
-
-
 def hand_weights(experiment):
     """One (W_S, W_T, b) a layer: those that are set, then input scale, g and bias for the layers above them."""
     given = parse_hand(experiment.hand)[:len(experiment.stack)]
@@ -534,15 +451,9 @@ def value_problem(name, value):
     if kind == "text":
         if not isinstance(value, str) or len(value) > control["longest"] or not value.isprintable():
             return f"{label} is {shown(value)}; it must be at most {control['longest']} printable characters"
-        parser = {"layers": lambda: value and parse_layers(value, "tanh"), "steps": lambda: parse_steps(value, 1),
-                  "columns": lambda: parse_ranges(value, MAX_WIDTH, "a column"),
-                  "hand": lambda: parse_hand(value), "dial": lambda: value and parse_dial(value),
-                  "held": lambda: value and parse_held(value), "weight": lambda: value and parse_weight(value),
-                  "start": lambda: value and parse_start(value), "axis_x": lambda: value and parse_axis(value),
-                  "axis_y": lambda: value and parse_axis(value)}.get(name)
         try:
-            if parser:
-                parser()
+            if value and control["parse"]:
+                control["parse"](value)
         except ValueError as reason:
             return f"{label}: {reason}"
         return None

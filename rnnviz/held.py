@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .examples import example_of
-from .experiment import BUDGET, CONTROLS, Experiment, cost, parse_held, run
+from .experiment import BUDGET, CONTROLS, Experiment, cost, run
 from .flow import read
 from .links import from_link, to_link
+from .texts import parse_held
 from .values import freeze
 
 

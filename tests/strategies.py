@@ -10,11 +10,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from rnnviz.cells import CELLS
-from rnnviz.experiment import CONTROLS, DIALS, Experiment
+from rnnviz.experiment import CONTROLS, Experiment
 from rnnviz.links import mend
 from rnnviz.network import Layer, Network
 from rnnviz.own import Table, Weights
 from rnnviz.tasks import LOSSES, TASKS, Sequence, sequence, target_problem
+from rnnviz.texts import DIALS
 from rnnviz.windows import Windows, full, one_pass_per_loss, truncated
 
 POINTWISE = tuple(CELLS)

@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "values": 0, "cells": 0, "numbers": 0, "misprints": 0, "floats": 0,
     "network": 1, "tasks": 1, "windows": 1, "own": 1, "products": 1, "bifurcations": 1, "scaled": 1.5, "descent": 1.5,
-    "landscape": 2, "bptt": 2, "graded": 1.5, "spectra": 2.5, "meanfield": 2.5,
-    "experiment": 3, "flow": 3, "lags": 3.1, "jacobians": 3.1, "along": 3.2, "stream": 3.2, "gainmap": 3.2,
+    "exponents": 1.8,
+    "landscape": 2, "bptt": 2, "texts": 1.5, "graded": 1.5, "spectra": 2.5, "meanfield": 2.5,
+    "experiment": 3, "flow": 3, "lags": 3.1, "jacobians": 3.1, "along": 3.2, "streams": 3.2, "gainmap": 3.2,
     "formats": 3, "foreign": 3, "tables": 3,
     "conversions": 3, "routes": 3, "proof": 3,
     "links": 3.2, "walk": 3.2, "terms": 3.2, "accounts": 3.2, "immediate": 3.2, "dials": 3.3, "files": 3.4,

@@ -14,9 +14,10 @@ from test_page import picture as on_page
 
 from rnnviz.dials import DRAWS, dials, turned
 from rnnviz.examples import EXAMPLES
-from rnnviz.experiment import DIALS, Experiment, hand_weights, problem
+from rnnviz.experiment import Experiment, hand_weights, problem
 from rnnviz.links import to_link
 from rnnviz.own import Weights
+from rnnviz.texts import DIALS
 from rnnviz.ui import live
 from rnnviz.ui.live import Lane, Lanes, own_page
 from rnnviz.ui.picture import View, parse_view

@@ -50,12 +50,14 @@ function build(root) {
   return board;
 }
 
+const unbroken = (text) => text.replaceAll(" × ", "\u00a0×\u00a0"); // a number is not to end in one line and go on in the next
+
 function line(node, parts) {
   node.replaceChildren(...parts.map(([text, role]) => {
-    if (!role) return document.createTextNode(text);
+    if (!role) return document.createTextNode(unbroken(text));
     const strong = document.createElement("b");
     strong.className = "rv-" + role;
-    strong.textContent = text;
+    strong.textContent = unbroken(text);
     return strong;
   }));
 }
@@ -299,6 +301,7 @@ function render(board, { rev, drawing }, live = false) {
   board.plot.setAttribute("aria-label", picture.alt);
   board.figure.setAttribute("aria-label", picture.says.keys);
   board.equation.hidden = !picture.equation && !walk;
+  root.classList.toggle("rv-formula", !board.equation.hidden);
   if (walk) {
     const top = walk.height + 4;
     board.equation.style.top = `${top}px`;
@@ -308,7 +311,7 @@ function render(board, { rev, drawing }, live = false) {
     delete root.dataset.step;
     line(board.lead, picture.lead);
     line(board.consequence, picture.consequence);
-    board.claim.textContent = picture.says.claim ?? "";
+    board.claim.textContent = unbroken(picture.says.claim ?? "");
     board.figure.style.height = `${picture.spec.layout.height}px`;
     board.equation.style.top = `${picture.spec.layout.meta.equation_top}px`;
     if (picture.equation) {

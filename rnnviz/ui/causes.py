@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 from .. import sentences
 from ..along import wall_of, wall_problem
-from ..claims import claim
-from ..examples import example_of
 from ..experiment import THIS, long_problem, run
 from ..figures import long_spec, map_spec, rate_spec, wall_spec
 from ..files import long_csv, map_csv, rate_csv, script, wall_csv
@@ -13,14 +11,14 @@ from ..gainmap import DRAWS, GainMap, checked, lags_of, member, sweep
 from ..jacobians import Rate, rates
 from ..landscape import Wall
 from ..sentences import Sentence
-from ..stream import Streamed, long_run
+from ..streams import Streamed, long_run
 from .drawings import FlowDrawn
 
 
 class Whole:
     """What these views share: no cell to outline and so no equation, nothing to walk through."""
 
-    walk = no_walk = no_long = reached = None
+    walk = instead = reached = None
     shape = (1, 1)
     live = False  # whether a dial is followed while a hand moves it
     no_formulas = "This view has no cells; Flow, Truncation and Routes write the equations of theirs down."
@@ -30,9 +28,7 @@ class Whole:
 
     def says(self, experiment):
         """What the board is told about its figure."""
-        view = experiment.view
-        return dict(keys=self.keys, heading="", opened=0, flow=False, quantity="", tools=self.tools(experiment),
-                    live=self.live, claim=claim(view, example_of(experiment, view), self.shown))
+        return dict(keys=self.keys, heading="", opened=0, flow=False, quantity="", tools=self.tools(experiment), live=self.live)
 
     def tools(self, experiment):
         return []
@@ -159,7 +155,7 @@ class LongDrawn(Whole):
             made = long_run(experiment, checkpoint, progress)
         except ValueError as reason:  # a state overflows on the way, which is known only then
             short = FlowDrawn.of(replace(experiment, long=0), checkpoint, None)
-            return replace(short, no_long=f"The long run is not shown: {reason}.")
+            return replace(short, instead=(dict(long=0), f"The long run is not shown: {reason}."))
         return cls(made, sentences.long(made))
 
     def spec(self, experiment, chosen, *, zoom=None, held=None, **options):

@@ -5,7 +5,7 @@ import streamlit as st
 
 from ..along import USUAL
 from ..dials import SHORT
-from ..experiment import BY_HAND, CONTROLS, MAX_T, TABLE, THIS, parse_layers
+from ..experiment import BY_HAND, CONTROLS, TABLE, THIS
 from ..files import to_json
 from ..floats import FLOATS
 from ..landscape import SURFACES
@@ -14,6 +14,7 @@ from ..network import INITS
 from ..numbers import grouped
 from ..sentences import parameter
 from ..tasks import AIMS, SCALINGS, TASKS
+from ..texts import MAX_T, parse_layers
 from ..values import shape_text
 from . import state, trouble
 

@@ -39,9 +39,9 @@ class FlowDrawn:
     opened: Neurons | None
     sentence: Sentence
     walk: Walk | None = None
-    no_walk: str | None = None  # why there is none, where one was wanted
-    no_long: str | None = None  # why there is no long run, where one was wanted
+    instead: tuple | None = None  # where more was wanted than there is: ({field: the value that goes without}, why)
 
+    shown = None  # what a scene's claim is computed from
     no_formulas = "A state overflows, so there is no gradient to write down."
     fields = ("quantity", "precision", "open", "walk")
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
@@ -53,9 +53,10 @@ class FlowDrawn:
         opened = None
         if 1 <= experiment.open <= reading.L and reading.overflow is None:
             opened = neurons(result, reading, experiment.open - 1)
-        no_walk = walks.problem(result) if experiment.walk else None
-        walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not no_walk else None
-        return cls(reading, opened, sentences.flow(reading, uncut_left(result, reading, checkpoint)), walk, no_walk)
+        why = walks.problem(result) if experiment.walk else None
+        walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not why else None
+        sentence = sentences.flow(reading, uncut_left(result, reading, checkpoint))
+        return cls(reading, opened, sentence, walk, why and (dict(walk="", visit=0), why))
 
     @property
     def shape(self):
@@ -94,7 +95,8 @@ class TruncationDrawn:
     sentence: Sentence
     source: object
 
-    walk = no_walk = no_long = None
+    walk = instead = None
+    shown = property(lambda self: self.accounts)
     fields = ("weight", "per", "again")
     keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
 
@@ -161,7 +163,7 @@ class RoutesDrawn:
     both: bool = True  # whether there are routes, too
     source: tuple | None = None
 
-    walk = no_walk = no_long = None
+    walk = instead = shown = None
     fields = ("quantity", "weight", "layer", "step")  # the routes of another cell are counted anew
     keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
 

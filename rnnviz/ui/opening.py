@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ..experiment import Experiment, parse_ranges, problem
+from ..experiment import Experiment, problem
 from ..files import TABLES, take_in
 from ..foreign import Found
 from ..links import mend
 from ..own import MAX_SIDE
 from ..talk import open_any
+from ..texts import parse_ranges
 from . import state, talking, trouble
 
 LONGEST_PASTE = 2_000_000

@@ -76,12 +76,12 @@ def carry(name):
 def show_picture(mount):
     experiment, refused = settled()
     session = st.session_state
-    made = drawn(experiment)
-    for refused_now, back in ((made.no_walk, dict(walk="", visit=0)), (made.no_long, dict(long=0))):
-        if refused_now:  # the picture is shown without it, and it can be asked for again
-            state.change(**back)
-            state.tell(refused_now)
-            experiment = session.good = replace(experiment, **back)
+    instead = drawn(experiment).instead
+    if instead:  # the picture is shown without it, and it can be asked for again
+        back, why = instead
+        state.change(**back)
+        state.tell(why)
+        experiment = session.good = replace(experiment, **back)
     made, gone = picture_of(experiment)
     told = board.Told((*state.notes(), *filter(None, (refused, gone))), session.get("pushes", 0), controls_of(experiment))
     mount(made, told, reports.EVENTS, reports.on_points)

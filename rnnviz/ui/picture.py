@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..bptt import nothing
-from ..experiment import MAX_T
+from ..claims import claim
+from ..examples import example_of
 from ..figures import THEMES
 from ..links import to_link
 from ..sentences import Sentence
+from ..texts import MAX_T
 from .causes import LongDrawn, MapDrawn, RateDrawn, WallDrawn, shown_view
 from .drawings import FlowDrawn, RoutesDrawn, TruncationDrawn, gradients, outlined
 from .walking import walking
@@ -88,6 +90,11 @@ class Picture:
     walk: dict | None
 
 
+def claimed(experiment, drawn):
+    """What the source of the scene on show claims, beside what is computed here."""
+    return {"claim": claim(experiment.view, example_of(experiment, experiment.view), drawn.shown)}
+
+
 def picture(experiment, drawn, view, held=None, page=True, live=False):
     """The Picture of an experiment and its Drawn. held: the Held curve, if any. page: whether the page itself draws the texts
     of the figure. live: whether a hand is still moving, so that only what is seen now is wanted."""
@@ -96,7 +103,7 @@ def picture(experiment, drawn, view, held=None, page=True, live=False):
     spec = drawn.spec(experiment, chosen, theme=view.theme, width=view.width, decades=experiment.decades, page=page,
                       tall=view.tall or None, zoom=view.zoom_of(experiment.T), held=held and (held, held.words(experiment)))
     return Picture(
-        spec, drawn.sentence, equation, drawn.says(experiment), view.theme,
+        spec, drawn.sentence, equation, drawn.says(experiment) | claimed(experiment, drawn), view.theme,
         None if chosen is None else (chosen[0] + 1, chosen[1] + 1), drawn.shape, to_link(experiment),
         None if equation is None else gradients(experiment), view.text,
         walking(drawn, experiment, view, only=live) if drawn.walk else None)

@@ -5,9 +5,10 @@ from dataclasses import replace
 import streamlit as st
 
 from ..examples import SCENES, opened
-from ..experiment import CONTROLS, MAX_T, value_problem
+from ..experiment import CONTROLS, value_problem
 from ..held import held_text
 from ..links import LONGEST_LINK, from_link, parse
+from ..texts import MAX_T
 from . import state, talking
 from .picture import NARROWEST, WIDEST
 from .shelf import shelf, shelve

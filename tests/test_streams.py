@@ -1,21 +1,19 @@
 """Very long runs in segments: the same sizes as the backward pass that keeps everything, in little memory."""
 
-import sys
 import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from rnnviz import streams
 from rnnviz.experiment import Experiment, long_problem, make_network, run
 from rnnviz.figures import long_spec
 from rnnviz.flow import read
 from rnnviz.network import Layer, Network
 from rnnviz.sentences import long as long_sentence
-from rnnviz.stream import long_run, stream
+from rnnviz.streams import long_run, stream
 from rnnviz.tasks import Sequence, sequence
-
-stream_module = sys.modules["rnnviz.stream"]  # rnnviz.stream itself is the function
 
 SHORT = {
     "fading, each layer at its own pace": Experiment(),
@@ -34,7 +32,7 @@ SHORT = {
 @pytest.mark.parametrize("joint", [0, 128])
 def test_pieces_of_any_length_give_the_sizes_of_the_whole_run(monkeypatch, experiment, T, piece, pieces, joint):
     for name, value in (("PIECE", piece), ("PART", piece * pieces), ("MOST_JOINT", joint)):
-        monkeypatch.setattr(stream_module, name, value)
+        monkeypatch.setattr(streams, name, value)
     scored = np.ones(T, bool) if experiment.score == "every step" else None
     found = stream(make_network(experiment), sequence(experiment.task, T, seed=experiment.seed, scored=scored))
     whole = read(run(replace(experiment, T=T)))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import scaled
-from .bptt import forward, single_and_pointwise, slopes_of
+from .bptt import forward, slopes_of
 from .cells import CELLS
 from .experiment import long_problem, make_network
+from .exponents import layer_backward, one_pass, single_and_pointwise
 from .flow import log_norms
 from .network import Layer
 from .products import blocks, nothing, step_product, steps_between_checks, times, transposed
@@ -141,7 +142,7 @@ class Apart:
 
     def backward(self, slopes, sent, start, sizes, checkpoint):
         """Fill the sizes of a part, and remember delta of its first step."""
-        cells, _ = scaled.one_pass(self.network, sent, slopes, self.after, checkpoint)
+        cells, _ = one_pass(self.network, sent, slopes, self.after, checkpoint)
         for size, (delta, *_) in zip(sizes, cells, strict=True):
             size[start:start + len(delta.mantissa)] = log_norms(delta)
         self.after = [delta[0] for delta, *_ in cells]
@@ -235,7 +236,7 @@ class Joint:
 
     def send(self, slope, entering, checkpoint):
         """delta of some rows, Scaled (rows, N)."""
-        (delta, *_), _ = scaled.layer_backward(self.layer, slope, entering, self.after, checkpoint)
+        (delta, *_), _ = layer_backward(self.layer, slope, entering, self.after, checkpoint)
         self.after = delta[0]
         return delta
 
