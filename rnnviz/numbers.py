@@ -4,6 +4,7 @@ import math
 
 UP = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 THIN = "\u2009"  # thin space between groups of three
+UNBROKEN = "\u00a0"  # a space at which no line ends
 
 
 def power(log10, digits=1):
@@ -12,7 +13,7 @@ def power(log10, digits=1):
     mantissa = round(10.0 ** (log10 - exponent), digits - 1)
     if mantissa >= 10:
         mantissa, exponent = mantissa / 10, exponent + 1
-    return f"{mantissa:.{digits - 1}f} × 10{str(exponent).translate(UP)}"
+    return f"{mantissa:.{digits - 1}f}{UNBROKEN}×{UNBROKEN}10{str(exponent).translate(UP)}"
 
 
 def from_log(log10):

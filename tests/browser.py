@@ -270,7 +270,7 @@ def dark(pages):
 
 DRAWN = """(old) => {
   const root = document.querySelector(".rv-board"), plot = root && root.querySelector(".rv-plot");
-  if (!root || !root.board || !plot || !plot.data || !root.dataset.rev) return false;
+  if (!root || !root.board || !plot || !plot.data || !root.dataset.rev || document.fonts.status !== "loaded") return false;
   const wide = root.getBoundingClientRect().width, drawn = root.board.picture.spec.layout.width;
   return root.dataset.rev === root.board.rev && root.dataset.rev !== old && Math.abs(wide - drawn) <= 2;
 }"""

@@ -203,12 +203,12 @@ def line(curve):
 # Numbers as printed, read back.
 
 DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-NUMBER = re.compile(r"[−+]?(?:\d+(?:\.\d+)? × 10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|\d{1,3}(?:\u2009\d{3})+|\d+(?:\.\d+)?|∞)")
+NUMBER = re.compile(r"[−+]?(?:\d+(?:\.\d+)?\u00a0×\u00a010[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|\d{1,3}(?:\u2009\d{3})+|\d+(?:\.\d+)?|∞)")
 
 
 def scientific(text):
     """(mantissa, exponent) of "4 × 10⁻⁷" or of a plain number, for which the exponent is 0."""
-    mantissa, _, up = text.replace("−", "-").replace("\u2009", "").partition(" × 10")
+    mantissa, _, up = text.replace("−", "-").replace("\u2009", "").partition("\u00a0×\u00a010")
     return float(mantissa.replace("∞", "inf")), int(up.translate(DIGITS) or 0)
 
 
@@ -229,7 +229,7 @@ def numbers(text):
 
 def unit(text):
     """What one more in the last printed digit of a number would add."""
-    mantissa, _, up = text.replace("−", "").partition(" × 10")
+    mantissa, _, up = text.replace("−", "").partition("\u00a0×\u00a010")
     if "\u2009" in mantissa:  # two digits count, the rest are zeros of the style
         return 10.0 ** (len(mantissa.replace("\u2009", "")) - 2)
     places = len(mantissa.partition(".")[2])

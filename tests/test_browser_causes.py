@@ -81,7 +81,7 @@ def test_a_view_fits_the_screen_with_every_word_inside_and_nothing_to_scroll(vis
 
 
 def test_a_click_on_the_wall_moves_the_start_and_the_link_of_it_shows_the_same_in_another_browser(visit):
-    page = visit("?view=wall")
+    page = at_rest(visit("?view=wall"))
     before = lead(page)
     click(page, 4.5, -2.1)
     x, y = (float(word) for word in from_link(query(page))[0].start.split())

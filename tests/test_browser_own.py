@@ -253,7 +253,7 @@ def test_the_web_page_opens_without_a_network_and_shows_the_picture(sharing, bro
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((tmp_path / name).as_uri())
     page.wait_for_selector(".heatmaplayer image")
-    assert page.locator(".rv-lead").inner_text() == lead(sharing)
+    assert lead(page) == lead(sharing)
     assert page.locator("math").count() >= 3
     z = page.evaluate("Array.from(document.querySelector('.plot')._fullData[0].z, (row) => Array.from(row))")
     np.testing.assert_allclose(np.array(z, float), np.array(grid(sharing), float), atol=1e-6)

@@ -225,7 +225,7 @@ def test_roelants_gradient_is_two_million_and_his_figure_twenty_times_too_high()
     assert plain.agrees(here, np.hypot(*slope(counting_loss, 1, 2)))
     assert plain.agrees(his, 20 * largest)
     assert plain.agrees(right, largest)
-    assert (here, his, sequences, right) == ("2.2 × 10⁶", "3.6 × 10⁸", "20", "1.8 × 10⁷")
+    assert (here, his, sequences, right) == ("2.2\u00a0×\u00a010⁶", "3.6\u00a0×\u00a010⁸", "20", "1.8\u00a0×\u00a010⁷")
 
 
 def left(experiment, g, draws=16):

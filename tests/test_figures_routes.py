@@ -75,7 +75,7 @@ def words(spec):
 
 def number_in(text):
     """The number that a label shows."""
-    found = re.fullmatch(r"([+−]?)([0-9.]+)(?: × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text.replace("\u2009", ""))
+    found = re.fullmatch(r"([+−]?)([0-9.]+)(?:\u00a0×\u00a010([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text.replace("\u2009", ""))
     power = int((found[3] or "⁰").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
     return float(found[2]) * 10.0**power * (-1 if found[1] == "−" else 1)
 
@@ -346,7 +346,7 @@ def test_the_sentence_counts_as_a_plain_loop_does_and_tells_delta(e):
         assert "exactly 0" in text
         return
     name = "δ" if e.quantity == "delta" else "∂C/∂z"
-    value = re.search(name + r" = (\S+(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)(?:\.$|\. | is left)", text)
+    value = re.search(name + r" = (\S+(?:\u00a0×\u00a010[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)(?:\.$|\. | is left)", text)
     if value:
         assert number_in(value[1]) == pytest.approx(delta, rel=6e-3)
     else:
@@ -392,7 +392,7 @@ def test_where_float64_ends_the_sentence_and_the_bars_tell_the_sizes_alone():
     spec = drawn.spec(MANY, None, page=True)
     lengths, names = bars(spec)
     assert lengths[0] != 0
-    assert any(re.fullmatch(r"\|δ\| ≤ \d × 10⁻[⁰¹²³⁴⁵⁶⁷⁸⁹]+", text) for text in words(spec))
+    assert any(re.fullmatch(r"\|δ\| ≤ \d\u00a0×\u00a010⁻[⁰¹²³⁴⁵⁶⁷⁸⁹]+", text) for text in words(spec))
 
 
 def test_exact_zeros_are_counted():

@@ -201,7 +201,7 @@ def test_the_words_on_the_figure_hold_the_numbers_of_the_paths():
     assert "largest ‖g‖ met: 106; dashed: clip at 0.3" in said
     assert "Same start, same learning rate 0.5; only the clip at ‖g‖ ≤ 0.3 differs." in said
     counting = words(wall_spec(WALLS["counting"], page=True))
-    assert "Same start: gradient descent at learning rate 1 × 10⁻⁶, and RProp." in counting
+    assert "Same start: gradient descent at learning rate 1\u00a0×\u00a010⁻⁶, and RProp." in counting
 
 
 def test_what_is_beyond_the_float_range_is_left_blank_and_said():

@@ -2,10 +2,9 @@
 
 import math
 
-from ..numbers import number, significant
+from ..numbers import UNBROKEN, number, significant
 from .words import Sentence, parts, steps, together
 
-UNBROKEN = "\u00a0"  # a space at which no line ends
 WALL = 10  # from how many times its usual size on a gradient makes a wall
 PLACES = {"fold": "There two fixed points of the unit meet and vanish: a fold.",
           "flip": "There the unit's fixed point turns into a cycle of two states.",

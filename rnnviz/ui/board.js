@@ -50,14 +50,12 @@ function build(root) {
   return board;
 }
 
-const unbroken = (text) => text.replaceAll(" × ", "\u00a0×\u00a0"); // a number is not to end in one line and go on in the next
-
 function line(node, parts) {
   node.replaceChildren(...parts.map(([text, role]) => {
-    if (!role) return document.createTextNode(unbroken(text));
+    if (!role) return document.createTextNode(text);
     const strong = document.createElement("b");
     strong.className = "rv-" + role;
-    strong.textContent = unbroken(text);
+    strong.textContent = text;
     return strong;
   }));
 }
@@ -311,7 +309,7 @@ function render(board, { rev, drawing }, live = false) {
     delete root.dataset.step;
     line(board.lead, picture.lead);
     line(board.consequence, picture.consequence);
-    board.claim.textContent = unbroken(picture.says.claim ?? "");
+    board.claim.textContent = picture.says.claim ?? "";
     board.figure.style.height = `${picture.spec.layout.height}px`;
     board.equation.style.top = `${picture.spec.layout.meta.equation_top}px`;
     if (picture.equation) {
