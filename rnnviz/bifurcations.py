@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cells import sigmoid_slope, tanh_slope
-from .values import freeze
+from .values import freeze, shown
 
-HALVINGS = 80  # of an interval, until its ends are neighbours or the same
 POINTS = 241  # of a line
 
 
@@ -27,20 +26,17 @@ def logistic(x):
 
 @dataclass(frozen=True)
 class Phi:
-    """An activation: value and slope, elementwise; state(w), the positive x where phi'(x) = 1/|w|, for |w| >= least; low and
-    high, the ends of its range."""
+    """An activation: value and slope, elementwise; state(w), the positive x where phi'(x) = 1/|w|, for |w| >= least."""
 
     value: Callable
     slope: Callable
     state: Callable
     least: float
-    low: float
-    high: float
 
 
 PHI = {
-    "sigmoid": Phi(logistic, sigmoid_slope, lambda w: np.arccosh(np.abs(w) / 2 - 1), 4.0, 0.0, 1.0),  # 1/phi' is 2 + 2cosh x
-    "tanh": Phi(np.tanh, tanh_slope, lambda w: np.arccosh(np.sqrt(np.abs(w))), 1.0, -1.0, 1.0),  # 1/phi' is cosh(x)^2
+    "sigmoid": Phi(logistic, sigmoid_slope, lambda w: np.arccosh(np.abs(w) / 2 - 1), 4.0),  # 1/phi' is 2 + 2cosh x
+    "tanh": Phi(np.tanh, tanh_slope, lambda w: np.arccosh(np.sqrt(np.abs(w))), 1.0),  # 1/phi' is cosh(x)^2
 }
 
 
@@ -104,27 +100,6 @@ def boundary(w, x_0, phi="sigmoid"):
     return x_0 - np.asarray(w, float) * activation(phi).value(x_0)
 
 
-def fixed_points(w, b, phi="sigmoid"):
-    """(n,) all x with x = w phi(x) + b, ascending: one, or three between two folds. By halving, to the last digits."""
-    of = activation(phi)
-    ends = b + w * of.low, b + w * of.high
-    inner = [-of.state(w), of.state(w)] if w > of.least else []
-    places = sorted([min(ends) - 1.0, *inner, max(ends) + 1.0])  # between two of them x - w phi(x) - b rises, or falls
-    return freeze(np.array([root for low, high in zip(places, places[1:], strict=False)
-                            if (root := halved(lambda x: x - w * of.value(x) - b, low, high)) is not None]))
-
-
-def halved(function, low, high):
-    """Where a function that rises or falls is 0 between two places, or None."""
-    left = function(low) > 0
-    if left == (function(high) > 0):
-        return None
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if (function(middle) > 0) == left else (low, middle)
-    return (low + high) / 2.0
-
-
 def slope_at(x, w, phi="sigmoid"):
     """w phi'(x): by how much a small distance from a fixed point x grows in a step."""
     return w * activation(phi).slope(np.atleast_1d(x)).reshape(np.shape(x))
@@ -155,5 +130,5 @@ def inside(line, b):
 def activation(phi):
     """The Phi of a name. Raises ValueError on another name."""
     if phi not in PHI:
-        raise ValueError(f"phi is {phi!r}; it must be {' or '.join(PHI)}")
+        raise ValueError(f"phi is {shown(phi)}; it must be {' or '.join(PHI)}")
     return PHI[phi]

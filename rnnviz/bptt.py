@@ -217,7 +217,7 @@ def _backward(network, sequence, trace, windows, per_pass, checkpoint):
             for arrays, plain in zip(far, cells, strict=True):
                 for array, out in zip(arrays, plain, strict=True):
                     array.plain(out)
-            sums, outer_of, sum_of = far, scaled.outer, scaled.summed
+            sums, outer_of, sum_of = far, lambda delta, h, W: scaled.outer(delta, h), lambda delta, W: scaled.summed(delta)
 
     dW_S, dW_T, db = [], [], []
     below = _inputs(network, sequence)
@@ -396,10 +396,10 @@ def _evenly(steps):
     return slice(int(steps[0]), int(steps[-1]) + 1, int(gap)) if gap and (np.diff(steps) == gap).all() else steps
 
 
-def layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint, after=None):
+def layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint):
     """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n).
 
-    slope: as slopes_of gives it; after: delta of the step after the last, 0 unless given."""
+    slope: as slopes_of gives it."""
     cell, T, n = CELLS[layer.cell], len(delta), layer.n
     entry = np.zeros((*delta.shape[1:-1], cell.states * n))
     if not layer.recurrent:
@@ -411,7 +411,7 @@ def layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoin
     to_h_0 = np.empty((*delta.shape[1:-1], n))
     product, pullback, add = step_product(transposed(layer.W_T), to_h_0), cell.pullback, np.add
     backwards = [rows[::-1] for rows in (from_space, from_time, grad_h, slope, delta)]
-    delta_after, carry = np.zeros_like(delta[0]) if after is None else after, None
+    delta_after, carry = np.zeros_like(delta[0]), None
     for steps in blocks(T, steps_between_checks(layer.W_T, to_h_0), checkpoint):
         for space, time, grad, slope_t, delta_t in zip(*(rows[steps] for rows in backwards), strict=True):
             product(delta_after, time)

@@ -35,7 +35,7 @@ from .values import shape_text, shown
 from .windows import Windows, full, truncated
 
 BUDGET = 300_000_000  # multiply-adds: see cost
-MOST_LONG, LONG_BUDGET, LONG_NUMBERS = 1_000_000, 20_000_000_000, 10_000_000  # steps, cost and inputs of a streamed run
+MOST_LONG = 1_000_000  # steps of a long run
 BY_HAND, TABLE = "by hand", "table"
 VIEWS = ("flow", "rate", "truncation", "routes", "wall", "map")
 THIS = "this network"  # the surface of the network on the controls
@@ -54,8 +54,6 @@ def real(default, low, high, step, label, help="", group="", picture=True):
 def choice(default, choices, label, help="", group="", picture=True):
     return field(default=default, metadata=dict(
         kind="choice", choices=tuple(choices), label=label, help=help, group=group, picture=picture))
-
-
 
 
 def switch(default, label, help="", group="", picture=True):
@@ -203,6 +201,13 @@ class Experiment:
     @property
     def windows(self):
         return truncated(self.T, self.tau_max, self.tau_b).carrying(self.scored) if self.cut else full(self.T)
+
+    @property
+    def shown_view(self):
+        """The view asked for; stepping through the backward pass is Flow's, and a long run, "long", takes Flow's place."""
+        if self.walk:
+            return "flow"
+        return "long" if self.view == "flow" and self.long else self.view
 
     @property
     def loss_name(self):
@@ -401,20 +406,6 @@ def cost(experiment):
     size += below * n_out if e.readout == "linear" else 0
     columns = max(e.T, e.windows.merged().columns()) if e.cut else e.T
     return size * columns + e.T * (3000 * len(e.stack) + 60 * (n_in + n_out))
-
-
-def long_problem(experiment):
-    """Why the long run of an experiment cannot be streamed, in one plain sentence, or None."""
-    e = experiment
-    if e.task == TABLE:
-        return f"A table has {len(e.table.numbers):,} rows at most; choose another input for a long run."
-    if e.score == "chosen steps":
-        return "A long run is scored at its last step or at every step; choose one of the two."
-    numbers, work = e.long * sum(ends(e)), cost(replace(e, T=1, cut=False)) * e.long
-    if numbers > LONG_NUMBERS or work > LONG_BUDGET:
-        most = int(e.long * min(LONG_NUMBERS / numbers, LONG_BUDGET / work))
-        return f"This long run takes too long; {most:,} steps of it would fit."
-    return None
 
 
 def longest(experiment):

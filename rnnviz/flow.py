@@ -226,7 +226,7 @@ def cosines(a, b, size_a, size_b):
     return np.clip(result, -1.0, 1.0)
 
 
-def log_norms(rows, checkpoint=nothing):
+def log_norms(rows):
     """(T,) log10 of the Euclidean norms of rows (T, n), plain or Scaled; -inf where all are 0."""
     if isinstance(rows, Scaled):
         return rows.log10_norms()

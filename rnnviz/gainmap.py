@@ -16,10 +16,9 @@ import numpy as np
 from . import meanfield
 from .bptt import nothing
 from .cells import CELLS
-from .experiment import BY_HAND, CONTROLS, TABLE, Experiment, ends, make_network, make_sequence, rows_to_read
-from .experiment import problem as experiment_problem
+from .experiment import BY_HAND, CONTROLS, TABLE, Experiment, ends, make_network, make_sequence, problem, rows_to_read
 from .flow import norms
-from .products import MULTIPLY_ADDS_PER_CHECK, blocks
+from .products import blocks, times
 from .tasks import LOSSES, TASKS
 from .values import freeze
 
@@ -42,7 +41,7 @@ class GainMap:
     (K, G): how many draws count, and how many hold an exact 0 (all lags of a draw whose gradient is 0 at lag 0 are dead); the
     others left the float range. slope (G,): the root of the mean square of phi' over all cells, nan for a gated cell.
     predicted (K, G): the same as mean for wide random layers, by theory; None where it is not known, `why` in one plain
-    sentence. draws: how many the map is made of; of: how many it will be made of.
+    sentence. draws: how many the map is made of.
     """
 
     experiment: Experiment
@@ -56,7 +55,6 @@ class GainMap:
     predicted: np.ndarray | None
     why: str | None
     draws: int
-    of: int
 
     @property
     def g(self):
@@ -109,8 +107,8 @@ def crossings(gains, values, level):
 # What can be mapped.
 
 
-def problem(experiment):
-    """Why there is no map of an experiment, in one plain sentence, or None."""
+def unfit(experiment):
+    """Why nothing of an experiment can be averaged over draws, in one plain sentence, or None."""
     e = experiment
     if e.init == BY_HAND:
         return "Weights set by hand are not drawn, so there is nothing to average over; start from another."
@@ -119,7 +117,7 @@ def problem(experiment):
         return f"{own[0]} is your own and not drawn, so there is nothing to average over; the map needs drawn W_T."
     if not any(recurrent for _, _, recurrent in e.stack):
         return "No layer is recurrent, so there is no W_T whose scale could matter."
-    return experiment_problem(member(e, 1, 0))
+    return problem(member(e, 1, 0))
 
 
 def member(experiment, lags, number):
@@ -141,7 +139,7 @@ def lags_of(experiment):
 
 def checked(experiment, gains, lags, draws):
     """(gains, lags, draws) as a map is made of them. Raises ValueError on what cannot be, or would be too much."""
-    found = problem(experiment)
+    found = unfit(experiment)
     if found:
         raise ValueError(found)
     gains = GAINS if gains is None else np.array(gains, float)
@@ -162,6 +160,15 @@ def checked(experiment, gains, lags, draws):
                          f"numbers; the limits are {MOST_WORK / 1e9:,.0f} and {MOST_NUMBERS / 1e6:,.0f}. "
                          "A smaller width, or fewer draws, gains or lags would fit.")
     return freeze(gains), lags, draws
+
+
+def map_problem(experiment):
+    """Why there is no map of an experiment, in one plain sentence, or None."""
+    try:
+        checked(experiment, None, None, DRAWS)
+    except ValueError as reason:
+        return str(reason)
+    return None
 
 
 def sides(experiment):
@@ -224,9 +231,9 @@ def forward_at(network, x, gains, checkpoint):
         state[0] = layer.h_0
         a_T = np.zeros((G, cell.gates * n))
         for t in range(T):
-            a_S = product(below[t], layer.W_S.T, checkpoint) + layer.b
+            a_S = times(below[t], layer.W_S.T, checkpoint) + layer.b
             if layer.recurrent:
-                np.multiply(product(state[t, :, :n], layer.W_T.T, checkpoint), gains[:, None], out=a_T)
+                np.multiply(times(state[t, :, :n], layer.W_T.T, checkpoint), gains[:, None], out=a_T)
             cell.step(a_S, a_T, state[t], z[t], state[t + 1])
         states.append(state)
         slopes.append(cell.slopes(z, state[:-1]))
@@ -249,12 +256,12 @@ def backward_at(network, gains, sent, slopes, checkpoint):
         for l in range(len(layers) - 1, -1, -1):
             layer, cell = layers[l], CELLS[layers[l].cell]
             if layer.recurrent and lag:
-                above = above + product(delta[l], layer.W_T, checkpoint) * gains[:, None]
+                above = above + times(delta[l], layer.W_T, checkpoint) * gains[:, None]
             if carries[l] is not None:
                 above = above + carries[l][:, :layer.n]
             carries[l] = cell.pullback(above, carries[l], slopes[l][T - 1 - lag], delta[l])
             if l:
-                above = product(delta[l], layer.W_S, checkpoint)
+                above = times(delta[l], layer.W_S, checkpoint)
         rows[lag], exponents[lag] = delta[0], exponent
         going_on = [*delta, *(carry for carry in carries if carry is not None)]
         peak = np.max([np.abs(each).max(axis=1) for each in going_on], axis=0)
@@ -264,14 +271,6 @@ def backward_at(network, gains, sent, slopes, checkpoint):
         carries = [None if carry is None else carry * less for carry in carries]
         exponent = exponent + power
     return np.log10(norms(rows.reshape(T * G, -1))).reshape(T, G) + exponents * np.log10(2.0)
-
-
-def product(rows, W, checkpoint):
-    """rows (G, n) times W (n, m), in blocks between two checkpoints."""
-    if rows.shape[0] * W.size <= MULTIPLY_ADDS_PER_CHECK:
-        checkpoint()
-        return rows @ W
-    return np.concatenate([rows[some] @ W for some in blocks(len(rows), MULTIPLY_ADDS_PER_CHECK // W.size, checkpoint)])
 
 
 def theory_problem(experiment):
@@ -305,17 +304,7 @@ def sweep(experiment, *, gains=None, lags=None, draws=DRAWS, executor=None, chec
             results[number] = result
             if progress is not None:
                 progress(len(results), draws)
-    return summary(experiment, gains, lags, results, draws)
-
-
-def partial(experiment, *, gains=None, lags=None, draws=DRAWS, executor=None, checkpoint=nothing):
-    """Yields (done, of, the GainMap of the draws so far) after each draw: `sweep` to be looked at while it computes."""
-    gains, lags, draws = checked(experiment, gains, lags, draws)
-    results = {}
-    with closing(drawn(experiment, gains, lags, draws, executor, checkpoint)) as jobs:
-        for number, result in jobs:
-            results[number] = result
-            yield len(results), draws, summary(experiment, gains, lags, results, draws)
+    return summary(experiment, gains, lags, results)
 
 
 def drawn(experiment, gains, lags, draws, executor, checkpoint):
@@ -339,8 +328,8 @@ def drawn(experiment, gains, lags, draws, executor, checkpoint):
             job.cancel()
 
 
-def summary(experiment, gains, lags, results, of):
-    """The GainMap of the results so far, {number: result}, summed in the order of their numbers."""
+def summary(experiment, gains, lags, results):
+    """The GainMap of the results of all draws, {number: result}, summed in the order of their numbers."""
     left, slope, predicted = zip(*(results[number] for number in sorted(results)), strict=True)
     counted, dead = np.isfinite(left).sum(axis=0), (np.array(left) == -np.inf).sum(axis=0)
     mean = mean_of_finite(left)
@@ -348,8 +337,7 @@ def summary(experiment, gains, lags, results, of):
         spread = np.sqrt(mean_of_finite(np.square(left - mean)))
     why = theory_problem(experiment)
     return GainMap(experiment, gains, freeze(np.arange(lags)), freeze(mean), freeze(spread), freeze(counted), freeze(dead),
-                   freeze(np.sqrt(mean_of_finite(slope))), None if why else freeze(mean_of_finite(predicted)), why, len(left),
-                   of)
+                   freeze(np.sqrt(mean_of_finite(slope))), None if why else freeze(mean_of_finite(predicted)), why, len(left))
 
 
 def mean_of_finite(arrays):

@@ -14,8 +14,7 @@ from math import isqrt
 
 import numpy as np
 
-from .bifurcations import lines
-from .cells import sigmoid, sigmoid_slope, tanh_slope
+from .bifurcations import activation, lines
 from .descent import Path, descend, rprop
 from .products import blocks, nothing
 from .values import freeze, shown
@@ -45,8 +44,7 @@ class Unit:
     meanings: tuple = ("recurrent weight", "bias")
 
     def __post_init__(self):
-        if self.phi not in ACTIVATIONS:
-            raise ValueError(f"phi is {shown(self.phi)}; it must be {' or '.join(ACTIVATIONS)}")
+        activation(self.phi)
         if type(self.T) is not int or self.T < 1:
             raise ValueError(f"T is {shown(self.T)}; it must be a whole number from 1")
 
@@ -69,7 +67,7 @@ class Unit:
 
             dx_t/dw = phi(x_{t-1}) + w phi'(x_{t-1}) dx_{t-1}/dw        dx_t/db = 1 + w phi'(x_{t-1}) dx_{t-1}/db
         """
-        phi, slope_of = ACTIVATIONS[self.phi]
+        phi, slope_of = activation(self.phi).value, activation(self.phi).slope
         loss, gradient = np.empty(len(points)), np.empty((len(points), 2))
         for some in blocks(len(points), POINTS_AT_ONCE, checkpoint):
             w, b = points[some].T
@@ -89,9 +87,6 @@ class Unit:
     def lines(self, x, y):
         """The Lines of its bifurcations inside a frame of w and b."""
         return lines(self.phi, self.x_0, x, y)
-
-
-ACTIVATIONS = {"sigmoid": (sigmoid, sigmoid_slope), "tanh": (np.tanh, tanh_slope)}
 
 
 @dataclass(frozen=True)

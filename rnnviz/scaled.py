@@ -161,7 +161,7 @@ def _fill(made, rows, W, weights, there, some, checkpoint):
 # Gradients.
 
 
-def outer(delta, h, _=None):
+def outer(delta, h):
     """(n, m) sum over steps of delta (x) h as float64: Scaled (T, n), and plain h (T, m). Infinite beyond the float range."""
     total = scaled(np.zeros((delta.mantissa.shape[1], h.shape[1])))
     peak = np.frexp(np.abs(h).max(axis=0, initial=0.0))[1]
@@ -184,6 +184,6 @@ def _and_block(total, delta, h):
     return added(total, Scaled(found, np.broadcast_to(largest[:, None], found.shape)))
 
 
-def summed(delta, _=None):
+def summed(delta):
     """(n,) sum over steps of Scaled (T, n) as float64."""
     return outer(delta, np.ones((len(delta.mantissa), 1)))[:, 0]

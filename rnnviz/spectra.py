@@ -102,6 +102,11 @@ def _links(layers):
     return links
 
 
+def steps_of_a_product(n, steps):
+    """Over how many of these steps a product of (n, n) Jacobians runs."""
+    return min(steps, MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // n**3))
+
+
 def spectrum(layers, slopes, steps, checkpoint=nothing):
     """The Spectrum of the product of the Jacobians of these layers jointly; None if none of it is known.
 
@@ -109,7 +114,7 @@ def spectrum(layers, slopes, steps, checkpoint=nothing):
     rounding would link them.
     """
     n = sum(layer.n for layer in layers)
-    steps = min(steps, MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // n**3))
+    steps = steps_of_a_product(n, steps)
     most = min(steps, MOST_LAGS)
     lags = np.unique(np.linspace(1, most, min(most, MOST_SHOWN, max(FEWEST_SHOWN, SHOWN_WORK // n**3))).round().astype(int))
     wanted = np.unique(np.append(lags, steps))

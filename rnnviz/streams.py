@@ -11,7 +11,7 @@ import numpy as np
 from . import scaled
 from .bptt import forward, slopes_of
 from .cells import CELLS
-from .experiment import long_problem, make_network
+from .experiment import TABLE, cost, ends, make_network
 from .exponents import layer_backward, one_pass, single_and_pointwise
 from .flow import log_norms
 from .network import Layer
@@ -23,6 +23,7 @@ from .values import freeze
 PIECE, PIECES = 128, 16  # steps between two kept states; how many pieces go forward again at once
 PART = PIECE * PIECES
 MOST_JOINT = 128  # units of a stack that is passed as one layer
+MOST_WORK, MOST_NUMBERS = 20_000_000_000, 10_000_000  # multiply-adds, and numbers read and answered, of a long run
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,20 @@ class Streamed:
                 good = row[np.isfinite(row)]
                 medians[l, i] = np.median(good) - self.log_reference if len(good) else np.nan
         return np.append(starts, self.T) + 0.5, medians
+
+
+def long_problem(experiment):
+    """Why the long run of an experiment cannot be streamed, in one plain sentence, or None."""
+    e = experiment
+    if e.task == TABLE:
+        return f"A table has {len(e.table.numbers):,} rows at most; choose another input for a long run."
+    if e.score == "chosen steps":
+        return "A long run is scored at its last step or at every step; choose one of the two."
+    numbers, work = e.long * sum(ends(e)), cost(replace(e, T=1, cut=False)) * e.long
+    if numbers > MOST_NUMBERS or work > MOST_WORK:
+        most = int(e.long * min(MOST_NUMBERS / numbers, MOST_WORK / work))
+        return f"This long run takes too long; {most:,} steps of it would fit."
+    return None
 
 
 def long_run(experiment, checkpoint=nothing, progress=None):

@@ -28,7 +28,7 @@ from rnnviz.ui import causes
 from rnnviz.ui import page as script
 
 VIEWS = ("rate", "wall", "map")
-STAGED = [(view, name) for view in VIEWS for name in SCENES[view]]
+STAGED = [(view, name) for view in ("truncation", *VIEWS) for name in SCENES[view]]
 SOURCED = [(view, name) for view, name in STAGED if (view, name) in CLAIMS]
 SMALL = "view=map&depth=1&width=4"
 OWN = "view=wall&surface=this network&depth=2&width=4&T=6"
@@ -80,6 +80,10 @@ def test_the_link_of_a_scene_opens_it_without_a_note_and_with_whole_sentences(vi
     assert not re.search(r"nan|None|\binf\b", made["alt"] + claim(made))
     assert bool(claim(made)) == ((view, name) in CLAIMS)
     assert made["controls"]["example"] == name
+
+
+def test_what_a_source_claims_belongs_to_a_scene():
+    assert set(CLAIMS) == set(SOURCED)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -285,7 +289,7 @@ def test_your_network_begins_at_its_own_two_weights_with_its_own_loss_and_gradie
     made = run(shown(page))
     first = matrices(made.network)["W_T1"][0, 0], matrices(made.network)["b1"][0]
     np.testing.assert_allclose(np.ravel([trace(picture(page), "start")[side] for side in "xy"]), first, rtol=1e-6)
-    wall = computed(page).wall
+    wall = computed(page).shown
     assert wall.surface.landscape.names == ("W_T1 1 1", "b1 1")
     assert wall.surface.landscape.here == first
     assert wall.plain.loss[0] == wall.other.loss[0] == pytest.approx(made.forward.C, rel=1e-13)
@@ -295,7 +299,7 @@ def test_your_network_begins_at_its_own_two_weights_with_its_own_loss_and_gradie
 
 def test_other_weights_and_span_make_the_frame_and_a_corner_is_the_network_with_those_weights():
     page = visit(f"{OWN}&axis_x=W_S2 3 1&axis_y=W_out 1 2&span=2.5")
-    wall, e = computed(page).wall, shown(page)
+    wall, e = computed(page).shown, shown(page)
     weights = matrices(run(e).network)
     (low, _), (_, high) = wall.surface.frame
     assert (low, high) == pytest.approx((weights["W_S2"][2, 0] - 2.5, weights["W_out"][0, 1] + 2.5))
@@ -398,7 +402,7 @@ def test_a_click_on_the_wall_moves_the_start_of_both_ways():
     made = picture(report(page, place=[4.5, -2.25, 1]))
     assert made["link"] == "view=wall&start=4.5%20-2.25"
     assert widgets(page)["w_start"].value == "4.5 -2.25"
-    np.testing.assert_allclose(computed(page).wall.start, [4.5, -2.25])
+    np.testing.assert_allclose(computed(page).shown.start, [4.5, -2.25])
     assert made["alt"] != before["alt"]
     np.testing.assert_allclose(np.ravel([trace(made, "start")[side] for side in "xy"]), [4.5, -2.25])
 
@@ -441,7 +445,7 @@ def test_the_shade_chosen_beside_the_figure_computes_nothing_and_keeps_the_scene
     assert shown(page).shade == "gradient"
     assert made["alt"] == before["alt"]
     assert claim(made) == claim(before)
-    surface = computed(page).wall.surface
+    surface = computed(page).shown.surface
     shade, high = trace(made, "surface")["z"], np.log10(surface.norm.max())
     np.testing.assert_allclose(shade, np.maximum(np.log10(surface.norm), high - 10), rtol=1e-5, atol=1e-5)
     assert picture(report(page, stage=["shade", "red", 2]))["link"] == made["link"]
@@ -452,7 +456,7 @@ def test_the_dials_of_a_lecture_on_the_wall_are_its_own_and_one_let_go_is_used()
     dials = picture(page)["controls"]["dials"]
     assert [name for name, _ in dials] == ["clip", "learning_rate", "descents"]
     report(page, turn=["clip", "0.60", 1])
-    assert shown(page).clip == computed(page).wall.clip == 0.6
+    assert shown(page).clip == computed(page).shown.clip == 0.6
 
 
 # The sidebar.
@@ -478,16 +482,16 @@ def test_an_empty_number_stands_for_the_surfaces_own_and_a_typed_one_is_used(sur
     for name, own in OWN_NUMBERS[surface].items():
         field = widgets(page)[f"w_{name}"]
         assert (field.value, field.placeholder) == (None, f"{own:g}")
-        assert used(computed(page).wall)[name] == own
+        assert used(computed(page).shown)[name] == own
         put(page, name, TYPED[name])
-        assert used(computed(page).wall)[name] == getattr(shown(page), name) == TYPED[name]
+        assert used(computed(page).shown)[name] == getattr(shown(page), name) == TYPED[name]
 
 
 def test_a_typed_number_that_is_cleared_gives_way_to_the_surfaces_own_and_leaves_the_link():
     page = visit("view=wall&clip=0.5")
     for name, own in OWN_NUMBERS["one unit"].items():
         put(put(page, name, TYPED[name]), name, None)
-        assert used(computed(page).wall)[name] == own
+        assert used(computed(page).shown)[name] == own
         assert widgets(page)[f"w_{name}"].value is None
         assert name not in picture(page)["link"]
     assert picture(page)["link"] == "view=wall"
@@ -526,7 +530,7 @@ def test_what_a_view_has_no_use_for_comes_back_unchanged():
     put(page, "clip", 0.45)
     put(put(page, "view", "rate"), "view", "wall")
     assert (widgets(page)["w_start"].value, widgets(page)["w_clip"].value) == ("4.6 -2.1", 0.45)
-    assert computed(page).wall.clip == 0.45
+    assert computed(page).shown.clip == 0.45
 
 
 # A map takes its time.
@@ -535,14 +539,14 @@ def test_what_a_view_has_no_use_for_comes_back_unchanged():
 def test_another_recurrent_scale_computes_no_new_map_and_another_seed_does(monkeypatch):
     page, calls, sweep = visit(SMALL), [], causes.sweep
     monkeypatch.setattr(causes, "sweep", lambda *a, **k: calls.append(a) or sweep(*a, **k))
-    before = computed(page).map
+    before = computed(page).shown
     assert picture(put(page, "g", 1.2))["alt"].startswith("At scale 1.2 ")
-    assert computed(page).map.mean is before.mean
+    assert computed(page).shown.mean is before.mean
     assert not calls
     sound(button(page, "Redraw").click().run())
     assert len(calls) == 1
-    assert not np.array_equal(computed(page).map.mean, before.mean)
-    assert computed(page).map.g == 1.2
+    assert not np.array_equal(computed(page).shown.mean, before.mean)
+    assert computed(page).shown.g == 1.2
 
 
 class Place:

@@ -176,24 +176,6 @@ def test_a_checkpoint_that_raises_leaves_no_job_behind_on_an_executor():
         assert all(job.cancelled() for job in executor.jobs[2:])  # one may run already, and one be handed over
 
 
-def test_a_map_that_is_no_longer_looked_at_leaves_no_job_behind():
-    with Remembering(1) as executor:
-        maps = gainmap.partial(Experiment(), draws=16, executor=executor)
-        next(maps)
-        maps.close()
-        assert sum(job.cancelled() for job in executor.jobs) >= 8
-
-
-def test_the_map_so_far_is_that_of_the_draws_so_far_and_the_last_one_is_the_whole():
-    maps = list(gainmap.partial(SMALL, gains=GAINS, lags=7, draws=3))
-    assert [(done, of) for done, of, _ in maps] == [(1, 3), (2, 3), (3, 3)]
-    for done, _, made in maps:
-        alone = sweep(SMALL, gains=GAINS, lags=7, draws=done)
-        assert (made.draws, made.of) == (done, 3)
-        for name in (*FIELDS, "predicted"):
-            np.testing.assert_array_equal(getattr(made, name), getattr(alone, name))
-
-
 def test_a_batch_of_scales_that_is_split_gives_the_same_map(monkeypatch):
     whole = sweep(SMALL, gains=GAINS, lags=9, draws=2)
     monkeypatch.setattr(gainmap, "NUMBERS_AT_ONCE", 9 * 5 * 2)
@@ -213,11 +195,11 @@ def test_a_batch_of_scales_that_is_split_gives_the_same_map(monkeypatch):
     (dict(task=TABLE), "Input is a table, but none is open"),
 ])
 def test_where_there_is_no_map_one_sentence_says_why(change, sentence):
-    found = gainmap.problem(replace(SMALL, **change))
+    found = gainmap.map_problem(replace(SMALL, **change))
     assert found.startswith(sentence)
     with pytest.raises(ValueError, match=sentence):
         sweep(replace(SMALL, **change))
-    assert gainmap.problem(SMALL) is None
+    assert gainmap.map_problem(SMALL) is None
 
 
 @pytest.mark.parametrize(("given", "sentence"), [

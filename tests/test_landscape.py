@@ -12,7 +12,7 @@ from reference import H, derivative, losses
 from strategies import experiments
 
 from rnnviz.along import TwoWeights, of_network
-from rnnviz.bifurcations import PHI, boundary, fixed_points, flips, folds, hold, lines, slope_at
+from rnnviz.bifurcations import PHI, boundary, flips, folds, hold, lines, slope_at
 from rnnviz.descent import clipped, descend, rprop
 from rnnviz.experiment import Experiment, make_network, make_sequence, run
 from rnnviz.landscape import MOST_SAMPLES, SURFACES, Counting, Unit, affordable, surface, wall
@@ -393,6 +393,27 @@ def roots(w, b, phi):
     """How often x - w phi(x) - b changes its sign, on a fine grid."""
     x = np.linspace(-abs(w) - abs(b) - 1, abs(w) + abs(b) + 1, 400_001)
     return int(np.count_nonzero(np.diff(x - w * COMPLEX[phi](x) - b > 0)))
+
+
+def fixed_points(w, b, phi="sigmoid"):
+    """(n,) all x with x = w phi(x) + b, ascending: one, or three between two folds. By halving, to the last digits."""
+    of = PHI[phi]
+    ends = b - 2 * abs(w) - 1.0, b + 2 * abs(w) + 1.0
+    inner = [-of.state(w), of.state(w)] if w > of.least else []
+    places = sorted([ends[0], *inner, ends[1]])  # between two of them x - w phi(x) - b rises, or falls
+    return np.array([root for low, high in zip(places, places[1:], strict=False)
+                     if (root := halved(lambda x: x - w * of.value(x) - b, low, high)) is not None])
+
+
+def halved(function, low, high):
+    """Where a function that rises or falls is 0 between two places, or None."""
+    left = function(low) > 0
+    if left == (function(high) > 0):
+        return None
+    for _ in range(80):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if (function(middle) > 0) == left else (low, middle)
+    return (low + high) / 2.0
 
 
 @pytest.mark.parametrize(("w", "phi"), [(4.2, "sigmoid"), (5.0, "sigmoid"), (9.0, "sigmoid"), (1.3, "tanh"), (2.0, "tanh")])

@@ -155,7 +155,7 @@ def test_a_text_without_characters_is_refused_in_a_sentence():
 
 def test_a_setting_that_takes_too_long_waits_for_the_release():
     with pytest.raises(ValueError, match="too long to follow a hand"):
-        lane("width=128&depth=6&T=60").turn("T=200")
+        lane("width=256&depth=6&T=60").turn("T=200")
 
 
 def test_own_weights_too_large_for_a_link_are_found_by_their_digest():

@@ -71,11 +71,12 @@ def with_entry_wrong(ran, parameter, entry, share=1e-3):
 
 @settings(max_examples=250)
 @given(problems())
-def test_every_number_of_every_small_problem_agrees_or_the_reason_is_a_kink_or_no_loss(drawn):
+def test_every_number_of_every_small_problem_agrees_or_the_reason_is_a_kink_or_no_or_too_small_a_loss(drawn):
     ran = trace(*drawn)
     found = prove(ran, **ALL)
     if found.problem:
-        assert "kink" in found.problem or "No loss" in found.problem
+        tiny = "saturated" in found.problem and np.abs(ran.forward.slope_out).max() < 1e-6
+        assert tiny or "kink" in found.problem or "No loss" in found.problem
         assert np.isnan(found.disagreement)
         assert (found.checked, found.passes, found.worst) == (0, 0, ())
     else:

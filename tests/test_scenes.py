@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import comb
 
 import numpy as np
+import plain
 import pytest
 
 from rnnviz import (
@@ -20,6 +21,8 @@ from rnnviz import (
     trace,
     truncated,
 )
+from rnnviz.accounts import account
+from rnnviz.claims import claim
 from rnnviz.examples import SCENES
 from rnnviz.network import matrices
 
@@ -112,6 +115,11 @@ def test_the_sign_is_wrong_for_exactly_the_windows_of_1_to_40_columns():
     wrong = [tau_max for tau_max in range(1, 151) if theta_gradient(truncated(150, tau_max, 150)) < 0]
     assert wrong == list(range(1, 41))
     assert wrong == [tau_max for tau_max in range(1, 151) if pull(tau_max) > 0]
+
+
+def test_the_claim_of_the_wrong_sign_names_these_windows():
+    said = claim("truncation", "Wrong sign", account(replace(SCENES["Wrong sign"], view="truncation")))
+    assert plain.numbers(said)[-2:] == ["1", "40"]
 
 
 def test_a_step_against_the_truncated_gradient_raises_the_loss_and_one_against_the_full_lowers_it():
@@ -269,6 +277,15 @@ def test_chunks_are_seven_times_nearer_to_the_full_gradient_than_the_sliding_win
     assert other > 7 * error
     assert angle < 8
     assert wider > 60
+
+
+def test_the_claim_of_the_chunks_prints_their_error_and_that_of_the_sliding_window():
+    made = RUNS["Chunks or sliding"]
+    said = claim("truncation", "Chunks or sliding", account(replace(SCENES["Chunks or sliding"], view="truncation")))
+    kept, *errors = plain.numbers(said)[-3:]
+    assert kept == "20"
+    for printed, windows in zip(errors, (made.windows, SLIDING), strict=True):
+        assert float(printed) == pytest.approx(100 * apart(gradient(made, windows), gradient(made))[0], abs=0.5)
 
 
 @pytest.mark.parametrize("seed", [1066, 91, 1, 2, 3])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from rnnviz import streams
-from rnnviz.experiment import Experiment, long_problem, make_network, run
+from rnnviz.experiment import Experiment, make_network, run
 from rnnviz.figures import long_spec
 from rnnviz.flow import read
 from rnnviz.network import Layer, Network
 from rnnviz.sentences import long as long_sentence
-from rnnviz.streams import long_run, stream
+from rnnviz.streams import long_problem, long_run, stream
 from rnnviz.tasks import Sequence, sequence
 
 SHORT = {

@@ -104,7 +104,7 @@ def family(m):
     e = m.experiment
     cells = sorted({"ReLU" if cell == "relu" else cell for _, cell, _ in e.stack})
     sizes = sorted({n for n, _, _ in e.stack})
-    draws = f"{m.draws} draws" if m.draws == m.of else f"{m.draws} of {m.of} draws so far"
+    draws = f"{m.draws} draws"
     width = f"width {sizes[0]}" if len(sizes) == 1 else f"width {sizes[0]} to {sizes[-1]}"
     layers = "1 layer" if len(e.stack) == 1 else f"layer 1 of {len(e.stack)}"
     return f"mean over {draws}: {e.init} {' and '.join(cells)}, {layers}, {width}"

@@ -1,48 +1,66 @@
-"""The views that tell why a gradient fades or grows: Rate, Wall and Map."""
+"""The views that tell why a gradient fades or grows: Rate, Wall and Map; and Flow of a long run."""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from .. import sentences
 from ..along import wall_of, wall_problem
-from ..experiment import THIS, long_problem, run
+from ..experiment import THIS, run
 from ..figures import long_spec, map_spec, rate_spec, wall_spec
 from ..files import long_csv, map_csv, rate_csv, script, wall_csv
-from ..gainmap import DRAWS, GainMap, checked, lags_of, member, sweep
-from ..jacobians import Rate, rates
+from ..gainmap import GainMap, lags_of, map_problem, member, sweep
+from ..jacobians import MOST_UNITS, Rate, rates
 from ..landscape import Wall
 from ..sentences import Sentence
-from ..streams import Streamed, long_run
-from .drawings import FlowDrawn
+from ..spectra import steps_of_a_product
+from ..streams import Streamed, long_problem, long_run
+from .drawings import Drawn, FlowDrawn, run_alone
+
+STEP, CUBE = 40_000, 3  # multiply-adds for a step of a product of Jacobians, and beside that for a cubed unit
 
 
-class Whole:
-    """What these views share: no cell to outline and so no equation, nothing to walk through."""
+class NoCells(Drawn):
+    """What these views share: no cell to outline and so no equation; `shown` is all that a figure, a table and a program are
+    made from; and for most, a picture that waits until a hand lets go."""
 
-    walk = instead = reached = None
+    reached = None
     shape = (1, 1)
-    live = False  # whether a dial is followed while a hand moves it
     no_formulas = "This view has no cells; Flow, Truncation and Routes write the equations of theirs down."
+
+    @staticmethod
+    def work(experiment):
+        return np.inf
+
+    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
+        return self.figure(self.shown, **options)
 
     def equation(self, experiment, chosen):
         return None
 
     def says(self, experiment):
-        """What the board is told about its figure."""
-        return dict(keys=self.keys, heading="", opened=0, flow=False, quantity="", tools=self.tools(experiment), live=self.live)
+        """What the board is told about its figure; live: whether it may follow a hand."""
+        return dict(keys=self.keys, heading="", opened=0, flow=False, quantity="", tools=self.tools(experiment),
+                    live=bool(np.isfinite(self.work(experiment))))
 
     def tools(self, experiment):
         return []
 
+    def csv(self):
+        return self.table(self.shown)
+
+    def script(self, experiment, **names):
+        return script(experiment, self.sentence.text, **names, kind=self.kind)
+
 
 @dataclass(frozen=True, eq=False)
-class RateDrawn(Whole):
+class RateDrawn(NoCells):
     """What the Rate view shows of one layer and of the stack."""
 
-    rate: Rate
+    shown: Rate
     sentence: Sentence
 
-    shown = property(lambda self: self.rate)
-    live = True
+    figure, table = staticmethod(rate_spec), staticmethod(rate_csv)
     fields = ("layer",)
     keys = "Singular values of the products of Jacobians by lag, and the eigenvalues of W_T."
 
@@ -54,22 +72,24 @@ class RateDrawn(Whole):
         rate = rates(made, chosen_layer(experiment), checkpoint=checkpoint)
         return cls(rate, sentences.rate(rate))
 
-    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
-        return rate_spec(self.rate, **options)
+    @staticmethod
+    def work(experiment):
+        e = experiment
+        widths = [n for n, _, _ in e.stack]
+        products = [widths[chosen_layer(e)], *[sum(widths)] * (len(widths) > 1)]
+        return run_alone(e) + sum(steps_of_a_product(n, e.T - 1) * (STEP + CUBE * n**3)
+                                  for n in products if 1 < n <= MOST_UNITS)
 
     def tools(self, experiment):
-        layers = [[l, f"layer {l}"] for l in range(1, self.rate.L + 1)]
-        return [["layer", "Layer", layers, self.rate.layer + 1]] if self.rate.L > 1 else []
-
-    def csv(self):
-        return rate_csv(self.rate)
+        layers = [[l, f"layer {l}"] for l in range(1, self.shown.L + 1)]
+        return [["layer", "Layer", layers, self.shown.layer + 1]] if self.shown.L > 1 else []
 
     def script(self, experiment, **names):
-        return script(experiment, self.sentence.text, **names, kind="rate", layer=self.rate.layer)
+        return script(experiment, self.sentence.text, **names, kind="rate", layer=self.shown.layer)
 
 
 def chosen_layer(experiment):
-    """The layer, from 0, that Rate looks at: the outlined one if it is there and recurrent, else the first that is."""
+    """The layer, from 0, that Rate looks at: the outlined one if it is there, else the first that is recurrent."""
     stack = experiment.stack
     if 1 <= experiment.layer <= len(stack):
         return experiment.layer - 1
@@ -77,77 +97,73 @@ def chosen_layer(experiment):
 
 
 @dataclass(frozen=True, eq=False)
-class WallDrawn(Whole):
-    """What the Wall view shows; the surface stays for the next start, rate and clip."""
+class WallDrawn(NoCells):
+    """What the Wall view shows; the surface stays for the next start, learning rate and clip."""
 
-    wall: Wall
+    shown: Wall
     sentence: Sentence
     source: tuple
 
-    shown = property(lambda self: self.wall)
+    table = staticmethod(wall_csv)
     fields = ("surface", "start", "learning_rate", "method", "clip", "descents", "axis_x", "axis_y", "span")
     keys = "An error surface and two descents on it. A click moves their start."
+    kind = "wall"
+    problem = staticmethod(wall_problem)
 
     @classmethod
     def of(cls, experiment, checkpoint, before, progress):
         e = experiment
         source = (e.surface, *((e.recipe, e.axis_x, e.axis_y, e.span) if e.surface == THIS else ()))
-        known = before.wall.surface if isinstance(before, cls) and before.source == source else None
+        known = before.shown.surface if isinstance(before, cls) and before.source == source else None
         wall = wall_of(e, known, checkpoint)
         return cls(wall, sentences.wall(wall), source)
 
     def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
-        return wall_spec(self.wall, shade=experiment.shade, **options)
+        return wall_spec(self.shown, shade=experiment.shade, **options)
 
     def tools(self, experiment):
         return [["shade", "Shade", [["loss", "shade: loss"], ["gradient", "shade: gradient"]], experiment.shade]]
 
-    def csv(self):
-        return wall_csv(self.wall)
-
-    def script(self, experiment, **names):
-        return script(experiment, self.sentence.text, **names, kind="wall")
-
 
 @dataclass(frozen=True, eq=False)
-class MapDrawn(Whole):
+class MapDrawn(NoCells):
     """What the Map view shows; only "you are here" moves with the recurrent scale."""
 
-    map: GainMap
+    shown: GainMap
     sentence: Sentence
 
-    shown = property(lambda self: self.map)
+    figure, table = staticmethod(map_spec), staticmethod(map_csv)
     fields = ()
     keys = "What is left of the gradient over recurrent scale and lag. A click moves the recurrent scale there."
+    kind = "map"
+    problem = staticmethod(map_problem)
 
     @classmethod
     def of(cls, experiment, checkpoint, before, progress):
-        if isinstance(before, cls) and source(before.map.experiment) == source(experiment):
-            made = replace(before.map, experiment=experiment)
+        if isinstance(before, cls) and source(before.shown.experiment) == source(experiment):
+            made = replace(before.shown, experiment=experiment)
         else:
             made = sweep(experiment, checkpoint=checkpoint, progress=progress)
         return cls(made, sentences.gain_map(made))
 
-    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
-        return map_spec(self.map, **options)
 
-    def csv(self):
-        return map_csv(self.map)
-
-    def script(self, experiment, **names):
-        return script(experiment, self.sentence.text, **names, kind="map")
+def source(experiment):
+    """What a map is made of: all but the recurrent scale, and what only the run's own loss decides."""
+    return member(experiment, lags_of(experiment), 0)
 
 
 @dataclass(frozen=True, eq=False)
-class LongDrawn(Whole):
+class LongDrawn(NoCells):
     """What Flow shows of a long run, streamed in segments."""
 
-    streamed: Streamed
+    shown: Streamed
     sentence: Sentence
 
-    shown = property(lambda self: self.streamed)
+    figure, table = staticmethod(long_spec), staticmethod(long_csv)
     fields = ("long",)
     keys = "What is left of the gradient over a long run, many steps in a column."
+    kind = "long"
+    problem = staticmethod(long_problem)
 
     @classmethod
     def of(cls, experiment, checkpoint, before, progress):
@@ -157,42 +173,3 @@ class LongDrawn(Whole):
             short = FlowDrawn.of(replace(experiment, long=0), checkpoint, None)
             return replace(short, instead=(dict(long=0), f"The long run is not shown: {reason}."))
         return cls(made, sentences.long(made))
-
-    def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
-        return long_spec(self.streamed, **options)
-
-    def csv(self):
-        return long_csv(self.streamed)
-
-    def script(self, experiment, **names):
-        return script(experiment, self.sentence.text, **names, kind="long")
-
-
-def source(experiment):
-    """What a map is made of: all but the recurrent scale, and what only the run's own loss decides."""
-    return member(experiment, lags_of(experiment), 0)
-
-
-def map_problem(experiment):
-    """Why there is no map of an experiment, in one plain sentence, or None."""
-    try:
-        checked(experiment, None, None, DRAWS)
-    except ValueError as reason:
-        return str(reason)
-    return None
-
-
-PROBLEMS = {"wall": wall_problem, "map": map_problem, "long": long_problem}
-
-
-def shown_view(experiment):
-    """The view that an experiment asks for; stepping through the backward pass is Flow's, and a long run takes Flow's place."""
-    if experiment.walk:
-        return "flow"
-    return "long" if experiment.view == "flow" and experiment.long else experiment.view
-
-
-def problem(experiment):
-    """Why the view that an experiment asks for cannot show it, in one plain sentence, or None."""
-    found = PROBLEMS.get(shown_view(experiment))
-    return found(experiment) if found else None

@@ -1,4 +1,9 @@
-"""The sidebar: four groups of controls, each drawn from its field of Experiment."""
+"""The sidebar: groups of controls, each drawn from its field of Experiment, and the menu of how the picture is read.
+
+*_NAMES are the words for choices; one that has none there is its own word.
+"""
+
+from types import MappingProxyType
 
 import pandas as pd
 import streamlit as st
@@ -7,28 +12,25 @@ from ..along import USUAL
 from ..dials import SHORT
 from ..experiment import BY_HAND, CONTROLS, TABLE, THIS
 from ..files import to_json
-from ..floats import FLOATS
 from ..landscape import SURFACES
 from ..links import too_large
-from ..network import INITS
 from ..numbers import grouped
 from ..sentences import parameter
-from ..tasks import AIMS, SCALINGS, TASKS
+from ..tasks import TASKS
 from ..texts import MAX_T, parse_layers
 from ..values import shape_text
 from . import state, trouble
 
 CELL_NAMES = {"tanh": "tanh", "relu": "ReLU", "linear": "lin", "sigmoid": "sigm"}
 SCORE_NAMES = {"last step": "last", "every step": "every", "chosen steps": "chosen"}
-LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²", 
+LOSS_NAMES = {"usual": "usual for the input", "half squared": "squared error, ½‖y−target‖²",
               "squared": "squared error, ‖y−target‖²",
               "sigmoid": "cross-entropy, sigmoid", "softmax": "cross-entropy, softmax"}
 VIEW_NAMES = {"flow": "Flow", "rate": "Rate", "truncation": "Truncation", "routes": "Routes", "wall": "Wall", "map": "Map"}
-SURFACE_NAMES = {"one unit": "one logistic unit", "latch": "one tanh unit, a latch", "counting": "a counting network",
-                 THIS: THIS}
-METHOD_NAMES = {"": "as usual for the surface", "norm": "clipped by norm", "value": "clipped by value", "RProp": "RProp"}
+SURFACE_NAMES = {"one unit": "one logistic unit", "latch": "one tanh unit, a latch", "counting": "a counting network"}
+METHOD_NAMES = {"": "as usual for the surface", "norm": "clipped by norm", "value": "clipped by value"}
 QUANTITY_NAMES = {"delta": "∂C/∂z", "grad_h": "∂C/∂h"}
-NOTATION_NAMES = {"house": "W_S, W_T", "derivation": "derivation: wδ", "space/time": "space/time: ₛW, ₜW", "U, V, W": "U, V, W"}
+NOTATION_NAMES = {"house": "W_S, W_T", "derivation": "derivation: wδ", "space/time": "space/time: ₛW, ₜW"}
 LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}$: columns kept",
           "tau_b": "$\\tau_b$: steps between passes"}
 
@@ -44,9 +46,10 @@ def sidebar(carry):
 def used():
     """The groups that the view on show uses."""
     view = state.get("view") if not state.get("walk") else "flow"
-    if view == "wall" and state.get("surface") != THIS:
-        return ("wall",)
-    return tuple(name for name in GROUPS if name not in UNUSED.get(view, ("wall",)))
+    run = ("network", "weights", "sequence")
+    if view == "wall":
+        return ("wall", *run, "truncation") if state.get("surface") == THIS else ("wall",)
+    return run if view in ("rate", "map") else (*run, "truncation")
 
 
 @st.fragment
@@ -62,7 +65,7 @@ def layout():
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
             task and task.uses, table_layout(), editor_layout(), state.get("cut") and (end_of("tau_max"), end_of("tau_b")),
-            st.session_state.long, bool(state.get("long")), used(), state.get("method") == "RProp",
+            st.session_state.by_number, bool(state.get("long")), used(), state.get("method") == "RProp",
             layer_count() if state.get("open") else 0)
 
 
@@ -76,7 +79,7 @@ def network():
     if more.open:
         with more:
             words("layers", placeholder="16, 16 relu, 8 static")
-            segments("readout", {"linear": "linear", "none": "none: y = h"}, label=True)
+            segments("readout", {"none": "none: y = h"}, label=True)
     segments("cell", CELL_NAMES)
     listed = bool(state.get("layers"))
     with st.container(horizontal=True):
@@ -109,7 +112,7 @@ def weights():
         slide("g")
         slide("input_scale")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        select("init", {name: name for name in (*INITS, BY_HAND)})
+        select("init")
         st.button("Redraw", on_click=redraw, width="content")
     if st.session_state.edit_on:
         editor()
@@ -180,7 +183,7 @@ def sequence():
     more = group("Sequence")
     if more.open:
         with more:
-            st.toggle("Long sequence", value=st.session_state.long, key="long_toggle", on_change=shorten,
+            st.toggle("Long sequence", value=st.session_state.by_number, key="long_toggle", on_change=shorten,
                       help=f"Number fields to {MAX_T} in place of sliders to {SHORT}.")
             or_usual("long", 0)
             select("loss", LOSS_NAMES)
@@ -191,8 +194,8 @@ def sequence():
     segments("score", SCORE_NAMES, label=True)
     if state.get("score") == "chosen steps":
         words("steps", placeholder="5, 10-12", hidden=True)
-    own = {TABLE: "your table"} if state.get("table") or state.get("task") == TABLE else {}
-    select("task", {name: name for name in TASKS} | own)
+    own = [TABLE] if state.get("table") or state.get("task") == TABLE else []
+    select("task", {TABLE: "your table"}, [*TASKS, *own])
     task = TASKS.get(state.get("task"))
     if task and "text" in task.uses:
         words("text", hidden=True)
@@ -212,13 +215,13 @@ def table_fields():
     st.text(f"{len(table.numbers):,} rows: {', '.join(table.names[:4])}{' and more' if len(table.names) > 4 else ''}")
     if len(table.names) > 1:
         words("columns", placeholder=f"all: 1-{len(table.names)}")
-    select("aim", {aim: aim for aim in AIMS})
+    select("aim")
     if state.get("aim") == "a column":
         names = {c: f"{c}: {name}" for c, name in enumerate(table.names, start=1)}
-        select("target_column", names)
+        select("target_column", names, names)
     if state.get("aim") == "zero":
         integer("outputs")
-    select("scaling", {scaling: scaling for scaling in SCALINGS})
+    select("scaling")
 
 
 def table_layout():
@@ -236,8 +239,8 @@ def editor_layout():
 
 def shorten():
     """Sliders or number fields; what lies beyond the sliders comes down to their end."""
-    st.session_state.long = st.session_state.long_toggle
-    if not st.session_state.long:
+    st.session_state.by_number = st.session_state.long_toggle
+    if not st.session_state.by_number:
         state.change(**{name: min(state.get(name), SHORT) for name in ("T", "tau_max", "tau_b")})
 
 
@@ -271,7 +274,6 @@ def wall():
 
 
 GROUPS = {"wall": wall, "network": network, "weights": weights, "sequence": sequence, "truncation": truncation}
-UNUSED = {"rate": ("wall", "truncation"), "map": ("wall", "truncation"), "wall": ()}
 
 
 def reading():
@@ -281,13 +283,14 @@ def reading():
         return
     with menu:
         segments("quantity", QUANTITY_NAMES, label=True)
-        select("precision", {name: name for name in FLOATS})
+        select("precision")
         select("notation", NOTATION_NAMES)
         layers = {0: "all layers", **{l: f"layer {l}, neuron by neuron" for l in range(1, layer_count() + 1)}}
         if state.get("open") not in layers:  # while the settings cannot be run, nothing else has noticed
             state.change(open=0)
-        select("open", layers)
-        select("decades", {0: "follow the data", **{W: f"{W} decades each way" for W in (2, 4, 8, 16, 32)}})
+        select("open", layers, layers)
+        widths = {W: f"{W} decades each way" for W in CONTROLS["decades"]["choices"]}
+        select("decades", widths | {0: "follow the data"})
 
 
 # One widget a kind. Each reads its field from the settings and writes it back. The value is given twice: as the widget's
@@ -313,7 +316,7 @@ def slide(name):
 def steps(name):
     """A slider to 200, or to the sequence's own length for what counts its columns; a number field for long sequences."""
     c, label, now = CONTROLS[name], LABELS[name], state.get(name)
-    if st.session_state.long or now > SHORT:
+    if st.session_state.by_number or now > SHORT:
         value = st.number_input(label, c["low"], c["high"], now, step=1, key=held(name), help=c["help"])
     else:
         high = SHORT if name == "T" else end_of(name)
@@ -357,7 +360,7 @@ def words(name, placeholder="", hidden=False):
 def segments(name, names, label=False, width="stretch", on_change=None):
     """A choice as a row of buttons; clicking the pressed one keeps it."""
     c = CONTROLS[name]
-    value = st.segmented_control(c["label"], list(names), default=state.get(name), format_func=names.get, key=held(name),
+    value = st.segmented_control(c["label"], c["choices"], default=state.get(name), format_func=worded(names), key=held(name),
                                  required=True, width=width, on_change=on_change,
                                  label_visibility="visible" if label else "collapsed",
                                  help=c["help"] if label else None)
@@ -365,12 +368,18 @@ def segments(name, names, label=False, width="stretch", on_change=None):
         state.take(name, value)
 
 
-def select(name, names, **on_change):
-    c, options = CONTROLS[name], list(names)
-    value = st.selectbox(c["label"], options, options.index(state.get(name)), format_func=names.get, key=held(name),
+def select(name, names=MappingProxyType({}), options=None, **on_change):
+    c = CONTROLS[name]
+    options = list(options or c["choices"])
+    value = st.selectbox(c["label"], options, options.index(state.get(name)), format_func=worded(names), key=held(name),
                          help=c["help"], **on_change)
     if value is not None:
         state.take(name, value)
+
+
+def worded(names):
+    """The function that names an option."""
+    return lambda option: names.get(option, str(option))
 
 
 def toggle(name):

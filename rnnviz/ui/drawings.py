@@ -17,7 +17,6 @@ from ..flow import uncut as uncut_left
 from ..formulas import cell, gradient
 from ..immediate import MOST_UNITS, Sum, read_sum
 from ..immediate import problem as sum_problem
-from ..jacobians import MOST_UNITS as MOST_UNITS_OF_A_PRODUCT
 from ..lags import parameters
 from ..links import to_link
 from ..network import split_name
@@ -25,23 +24,45 @@ from ..notations import NOTATIONS
 from ..routes import Groups, Routes, groups, routes
 from ..routes import problem as routes_problem
 from ..sentences import Sentence
-from ..spectra import MOST_LAGS
 from ..terms import term
 from ..walk import Walk
 from ..windows import truncated
 
+PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss and step, a matrix's step, a cell's routes
+
+
+class Drawn:
+    """What a view has computed of an experiment, and how that becomes a figure, a sentence and an equation. Most views take one
+    run, and cannot fail where it succeeds. shown: what a scene's claim is computed from, None where there is none."""
+
+    walk = instead = None  # the Walk; where more was wanted than there is, ({field: the value that goes without}, why)
+
+    @staticmethod
+    def problem(experiment):
+        """Why the view cannot show an experiment that can be run, in one plain sentence, or None."""
+        return None
+
+    @staticmethod
+    def work(experiment):
+        """About how many multiply-adds it takes: the run, the drawing of its matrices, and what is computed beside."""
+        return run_alone(experiment)
+
+
+def run_alone(experiment):
+    return cost(experiment) + sum(n**3 for n, _, _ in experiment.stack) // 20
+
 
 @dataclass(frozen=True, eq=False)
-class FlowDrawn:
+class FlowDrawn(Drawn):
     """What a run left for Flow: readings only, none of its big arrays."""
 
     reading: Flow
     opened: Neurons | None
     sentence: Sentence
     walk: Walk | None = None
-    instead: tuple | None = None  # where more was wanted than there is: ({field: the value that goes without}, why)
+    instead: tuple | None = None
 
-    shown = None  # what a scene's claim is computed from
+    shown = None
     no_formulas = "A state overflows, so there is no gradient to write down."
     fields = ("quantity", "precision", "open", "walk")
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
@@ -57,6 +78,10 @@ class FlowDrawn:
         walk = walks.walk(result, reading, experiment.walk, checkpoint) if experiment.walk and not why else None
         sentence = sentences.flow(reading, uncut_left(result, reading, checkpoint))
         return cls(reading, opened, sentence, walk, why and (dict(walk="", visit=0), why))
+
+    @staticmethod
+    def work(experiment):
+        return run_alone(experiment) * (experiment.windows.P if experiment.walk else 1)
 
     @property
     def shape(self):
@@ -88,14 +113,13 @@ class FlowDrawn:
 
 
 @dataclass(frozen=True, eq=False)
-class TruncationDrawn:
+class TruncationDrawn(Drawn):
     """What the Truncation view shows; where its pairs are few, they stay for the next picture."""
 
     accounts: Accounts
     sentence: Sentence
     source: object
 
-    walk = instead = None
     shown = property(lambda self: self.accounts)
     fields = ("weight", "per", "again")
     keys = "Pairs of a loss and a step, the terms of a gradient, every truncation of it. Arrow keys move the formula's step."
@@ -111,6 +135,14 @@ class TruncationDrawn:
         made = account(experiment, pairs, every, checkpoint)
         small = pairs.size + pairs.run.network.size + pairs.T * 10 * sum(pairs.run.network.widths) <= MOST_KEPT
         return cls(made, sentences.truncation(made), wanted if small else None)
+
+    @staticmethod
+    def work(experiment):
+        e = experiment
+        losses, pair, made = int(e.scored.sum()), sum(PAIR + 4 * n * n for n, _, _ in e.stack), run_alone(e)
+        if lets_again(e):
+            made += truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored).columns() * pair
+        return made + (losses * e.T * pair // 2 if losses > 1 else e.T * TERM * 3 * len(e.stack))
 
     @property
     def shape(self):
@@ -144,7 +176,7 @@ class TruncationDrawn:
 
 
 @dataclass(frozen=True, eq=False)
-class RoutesDrawn:
+class RoutesDrawn(Drawn):
     """What the Routes view shows of one cell; a small run stays for the next cell.
 
     told: the Routes to the cell, None where there are none to tell: then total is the Sum of a parameter's gradient over the
@@ -163,7 +195,7 @@ class RoutesDrawn:
     both: bool = True  # whether there are routes, too
     source: tuple | None = None
 
-    walk = instead = shown = None
+    shown = None
     fields = ("quantity", "weight", "layer", "step")  # the routes of another cell are counted anew
     keys = "Routes from the losses to the chosen cell. Arrow keys move it: left and right through steps, up and down in layers."
 
@@ -190,6 +222,12 @@ class RoutesDrawn:
         grouped = groups(made, l, spelled=4, most=0) if reading.recurrent[l] else None
         return cls(reading, sentences.routes(told, experiment.quantity, reading.tau_max), (l, t), told, grouped, names=names,
                    **kept)
+
+    @staticmethod
+    def work(experiment):
+        units = sum(n for n, _, _ in experiment.stack)
+        each = CELL * len(experiment.stack) + (units**3 if 1 < units <= MOST_UNITS else 0)
+        return run_alone(experiment) + experiment.T * each
 
     @property
     def shape(self):
@@ -230,31 +268,6 @@ def gradients(experiment):
 def lets_again(experiment):
     """Whether the gradients on show are those of the misreading that lets old losses enter again."""
     return experiment.cut and experiment.again and experiment.view == "truncation" and not experiment.walk
-
-
-PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss and step, a matrix's step, a cell's routes
-RATE = 3  # for a cubed unit, of each step of a product of Jacobians
-
-
-def work(experiment):
-    """About how many multiply-adds the view of an experiment takes: its run, the drawing of its matrices, and what it computes
-    beside."""
-    e = experiment
-    run_alone = cost(e) + sum(n**3 for n, _, _ in e.stack) // 20
-    if e.walk:
-        return run_alone * e.windows.P
-    units, losses, pair = sum(n for n, _, _ in e.stack), int(e.scored.sum()), sum(PAIR + 4 * n * n for n, _, _ in e.stack)
-    if e.view in ("wall", "map") or (e.view == "flow" and e.long):
-        return np.inf  # their pictures come when the hand lets go
-    if e.view == "rate":
-        return run_alone + min(e.T, MOST_LAGS) * RATE * (units**3 if units <= MOST_UNITS_OF_A_PRODUCT else 0)
-    if e.view == "routes":
-        return run_alone + e.T * (CELL * len(e.stack) + (units**3 if 1 < units <= MOST_UNITS else 0))
-    if e.view != "truncation":
-        return run_alone
-    if lets_again(e):
-        run_alone += truncated(e.T, e.tau_max, e.tau_b, again=True).carrying(e.scored).columns() * pair
-    return run_alone + (losses * e.T * pair // 2 if losses > 1 else e.T * TERM * 3 * len(e.stack))
 
 
 def outlined(experiment, shape, reached):

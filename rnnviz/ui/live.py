@@ -19,11 +19,10 @@ from ..dials import turned
 from ..held import held
 from ..links import LONGEST_LINK, from_link
 from . import board
-from .drawings import work
-from .picture import computed, key, parse_view, picture
+from .picture import computed, key, parse_view, picture, work
 from .shelf import recent, shelf
 
-QUICK, MOST = 1_500_000, 20_000_000  # multiply-adds: beyond the first a thread computes, beyond the second nobody
+QUICK, MOST = 1_500_000, 60_000_000  # multiply-adds: beyond the first a thread computes, beyond the second nobody
 LANES = 1000  # open at once in one process
 IDLE = 300.0  # s after which a silent lane is closed
 REST, LONGEST_REST = 0.004, 0.5  # s between an answer and the next message: nobody gets more than a part of the server

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ..cells import CELLS
 from ..experiment import Experiment, problem
 from ..files import TABLES, take_in
 from ..foreign import Found
@@ -16,7 +17,6 @@ from ..texts import parse_ranges
 from . import state, talking, trouble
 
 LONGEST_PASTE = 2_000_000
-CELLS = {"tanh": "tanh", "relu": "ReLU", "linear": "linear", "sigmoid": "sigmoid"}
 SEPARATORS = {None: "as recognised", ",": "comma", ";": "semicolon", "\t": "tab", " ": "blanks"}
 DECIMALS = {None: "as recognised", ".": "point", ",": "comma"}
 HEADERS = {None: "as recognised", True: "names", False: "numbers"}
@@ -107,7 +107,7 @@ def show_network(found):
                  height=35 * min(len(found.roles) + 1, 10) + (3 if len(found.roles) < 10 else 18))
     for remark in found.remarks:
         st.text(remark)
-    cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), format_func=CELLS.get, key="open_cell")
+    cell = st.selectbox("Cell of its layers (the file does not say)", list(CELLS), key="open_cell")
     if st.button("Use this network", type="primary"):
         use(*take_in(current(), found, cell))
 

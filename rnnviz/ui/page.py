@@ -14,9 +14,10 @@ from ..links import too_large
 from ..proof import prove
 from ..sentences import checked
 from ..windows import truncated
-from . import board, causes, controls, formulary, opening, reports, sharing, state, talking, trouble
+from . import board, controls, formulary, opening, reports, sharing, state, talking, trouble
 from .drawings import gradients, lets_again, outlined
 from .picture import LECTURE_TALL, LECTURE_WIDTH, WIDTH, View, computed, key, picture
+from .picture import problem as view_problem
 from .shelf import recent, shelf, shelve
 
 PATIENCE, EVERY = 0.3, 0.2  # s after which a picture that is still computed says how far it is, and how often
@@ -91,7 +92,8 @@ def settled():
     """(the experiment to draw, why it is not the one on the controls): the last good one stays when a new one will not run."""
     try:
         wanted = state.experiment()
-        refused = problem(wanted) or causes.problem(wanted)
+        known = wanted == st.session_state.get("good")
+        refused = None if known else problem(wanted) or view_problem(wanted)
     except ValueError as reason:
         wanted, refused = None, f"{reason}."
     if not refused:

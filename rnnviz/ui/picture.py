@@ -10,7 +10,7 @@ from ..figures import THEMES
 from ..links import to_link
 from ..sentences import Sentence
 from ..texts import MAX_T
-from .causes import LongDrawn, MapDrawn, RateDrawn, WallDrawn, shown_view
+from .causes import LongDrawn, MapDrawn, RateDrawn, WallDrawn
 from .drawings import FlowDrawn, RoutesDrawn, TruncationDrawn, gradients, outlined
 from .walking import walking
 
@@ -63,14 +63,24 @@ def parse_view(text):
 
 def key(experiment):
     """What decides the Drawn of an experiment."""
-    view = shown_view(experiment)
+    view = experiment.shown_view
     return experiment.recipe, view, *(getattr(experiment, name) for name in DRAWINGS[view].fields)
+
+
+def problem(experiment):
+    """Why the view that is asked for cannot show an experiment that can be run, in one plain sentence, or None."""
+    return DRAWINGS[experiment.shown_view].problem(experiment)
+
+
+def work(experiment):
+    """About how many multiply-adds the picture of an experiment takes; inf for one that does not follow a hand."""
+    return DRAWINGS[experiment.shown_view].work(experiment)
 
 
 def computed(experiment, checkpoint=nothing, before=None, progress=None):
     """The Drawn of an experiment. before: the Drawn of the last one, of which some may still hold; progress(done, of): told
     while a view is computed in parts."""
-    return DRAWINGS[shown_view(experiment)].of(experiment, checkpoint, before, progress)
+    return DRAWINGS[experiment.shown_view].of(experiment, checkpoint, before, progress)
 
 
 @dataclass(frozen=True, eq=False)

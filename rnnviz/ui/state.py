@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import streamlit as st
 
-from ..dials import DRAWS
+from ..dials import DRAWS, SHORT
 from ..experiment import CONTROLS, TABLE, Experiment, hand_weights, make_network, misfits, problem, shapes
 from ..links import from_link
 from ..network import matrices
@@ -93,7 +93,7 @@ def put(experiment, *, push=False):
     session.last = dict(session.settings)
     if before:
         renew(*CONTROLS)
-    session.long = experiment.T > 200
+    session.by_number = experiment.T > SHORT
     session.pop("zoom", None)
     if push:
         session.pushes = session.get("pushes", 0) + 1
