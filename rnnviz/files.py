@@ -283,7 +283,7 @@ def wall_csv(wall):
     x, y = wall.surface.landscape.names
     rows = 1 + max(wall.plain.steps, wall.other.steps)
     columns = {"step": list(range(rows))}
-    for name, path in (("plain", wall.plain), ("RProp" if wall.method == "RProp" else "clipped", wall.other)):
+    for name, path in (("plain", wall.plain), (wall.other_name, wall.other)):
         made = {f"{name} {x}": path.points[:, 0], f"{name} {y}": path.points[:, 1], f"{name} loss": path.loss,
                 f"{name} gradient": path.norm}
         columns |= {title: [*values.tolist(), *[None] * (rows - len(values))] for title, values in made.items()}
@@ -303,7 +303,7 @@ def map_csv(gainmap):
 def long_csv(streamed):
     """What is left of the gradient of a Streamed as a table, one row a column of its figure: first and last step, log10 of the
     median of every layer over what the loss sends in."""
-    edges, medians = streamed.binned()
+    edges, medians = streamed.binned
     columns = {"first step": (edges[:-1] + 0.5).astype(int), "last step": (edges[1:] - 0.5).astype(int)}
     return tables.write_table(columns | {f"log10 ratio of layer {l}": row for l, row in enumerate(medians, start=1)})
 

@@ -1,6 +1,6 @@
 """What a run shows of the gradient's flow: sizes, ratios, rate per step, reach.
 
-Every array here is (L, T), layer 1 first, one column a step. Sizes are Euclidean norms over a layer's units.
+Arrays are (L, T), layer 1 first, one column a step, unless they say otherwise. Sizes are Euclidean norms over a layer's units.
 """
 
 from dataclasses import dataclass, replace

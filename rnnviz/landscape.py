@@ -1,7 +1,9 @@
 """Error surfaces of two weights, and what descents meet on them.
 
-A landscape is a loss of two weights: it names them, and gives loss and gradient of many points at once,
+A landscape is a loss of two weights: it has names and meanings for them, is about something in words, says how many numbers
+(work) a point takes and which Lines of bifurcations cross a frame, and gives loss and gradient of many points at once,
 
+    lines(x, y) -> (Line, ..)
     value_and_gradient(points (N, 2), checkpoint) -> loss (N,), gradient (N, 2) = dC/d(weight), exact.
 
 What leaves the float range is a result: inf or nan stand for it. Here are the landscapes of the literature; along.py makes one
@@ -229,6 +231,11 @@ class Wall:
     @property
     def start(self):
         return self.plain.points[0]
+
+    @property
+    def other_name(self):
+        """The other way in a word."""
+        return "RProp" if self.method == "RProp" else "clipped"
 
     @property
     def steepest(self):

@@ -5,6 +5,7 @@ at once, and back. What is kept of every step is the size of delta in every laye
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from .values import freeze
 
 PIECE, PIECES = 128, 16  # steps between two kept states; how many pieces go forward again at once
 PART = PIECE * PIECES
+MOST_COLUMNS = 400  # of a picture
 MOST_JOINT = 128  # units of a stack that is passed as one layer
 MOST_WORK, MOST_NUMBERS = 20_000_000_000, 10_000_000  # multiply-adds, and numbers read and answered, of a long run
 
@@ -61,10 +63,11 @@ class Streamed:
         first, last = int(there[0]), int(there[-1])
         return float(10.0 ** ((self.log_size[0, first] - self.log_size[0, last]) / (last - first)))
 
-    def binned(self, most=400):
-        """(edges (C+1,) in steps counted from 1, medians (L, C) of log_ratio): at most so many columns of equal length; nan
-        where a column holds no number."""
-        each = -(-self.T // most)
+    @cached_property
+    def binned(self):
+        """(edges (C+1,) in steps counted from 1, medians (L, C) of log_ratio): columns of equal length; nan where a column
+        holds no number."""
+        each = -(-self.T // MOST_COLUMNS)
         starts = np.arange(0, self.T, each)
         medians = np.full((self.L, len(starts)), np.nan)
         for i, start in enumerate(starts):

@@ -115,7 +115,7 @@ def test_a_long_run_of_a_million_steps_is_within_the_limits():
 
 def test_a_column_holds_the_median_of_its_steps():
     found = long_run(Experiment(long=12_000))
-    edges, medians = found.binned(400)
+    edges, medians = found.binned
     assert len(edges) == 401
     for c in (0, 17, 399):
         steps = np.arange(int(edges[c] + 0.5), int(edges[c + 1] + 0.5)) - 1

@@ -18,7 +18,7 @@ class Plan(Sheet):
     def __init__(self, streamed, theme, width, decades, page, caption, tall):
         super().__init__(theme, width, page)
         self.streamed = streamed
-        self.edges, self.left_over = streamed.binned()
+        self.edges, self.left_over = streamed.binned
         self.W = decades or colour.decades(self.left_over)
         high, curves = min(MAP, ROW * streamed.L), round(self.stretch * CURVES)
         if tall:

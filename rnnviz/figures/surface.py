@@ -34,7 +34,7 @@ def draw_surface(b):
         draw_line(b, line)
     leave(b, w.other, theme.space)
     leave(b, w.plain, theme.grows)
-    draw_path(b, w.other, theme.space, "RProp" if w.method == "RProp" else "clipped")
+    draw_path(b, w.other, theme.space, w.other_name)
     draw_path(b, w.plain, theme.grows, "plain")
     draw_start(b)
     name_ways(b)
@@ -184,7 +184,7 @@ def name_ways(b):
     else:
         words = thrown(w) if w.leaves is not None and starts_inside(w) else ended(w.plain, unclipped(w))
         place(b, (f"<b>{words}</b>", theme.grows), corners(b))
-    place(b, (f"<b>{ended(w.other, 'RProp' if w.method == 'RProp' else 'clipped')}</b>", theme.space), corners(b))
+    place(b, (f"<b>{ended(w.other, w.other_name)}</b>", theme.space), corners(b))
 
 
 def unclipped(wall):

@@ -123,7 +123,7 @@ def draw_norms(b):
         y = height(np.log10(w.clip))
         if b.norms_top <= y <= b.norms_bottom:
             b.line([(b.norms_left, y), (b.right, y)], theme.ink, 1.4, dash="8 5")
-    draw_sizes(b, w.other, theme.space, "RProp" if w.method == "RProp" else "clipped", low, steps)
+    draw_sizes(b, w.other, theme.space, w.other_name, low, steps)
     draw_sizes(b, w.plain, theme.grows, "plain", low, steps)
     say_after(b)
     still = dict(zeroline=False, ticks="", fixedrange=True, showticklabels=False)
