@@ -36,7 +36,7 @@ LABELS = {"g": "Recurrent scale $g$", "T": "Steps $T$", "tau_max": "$\\tau_{max}
 
 
 def sidebar(carry):
-    """The groups that the view uses. Each reruns by itself when one of its controls moves, and first of all brings the new picture."""
+    """The groups that the view uses. Each reruns by itself when one of its controls moves, and first brings the new picture."""
     with st.sidebar:
         st.markdown("### rnnviz\nwhere the gradient goes in a recurrent net")
         for name in used():
