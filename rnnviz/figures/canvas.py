@@ -27,11 +27,11 @@ def grid_height(rows, neurons=False):
 
 
 class Sheet:
-    """A figure in the making, on a theme and of a width. traces, shapes and notes are Plotly's; texts, at fixed px, and lines
-    the page draws itself; elsewhere they become Plotly's too."""
+    """A figure in the making, on a theme, of a width, with a caption under it or None. traces, shapes and notes are Plotly's;
+    texts, at fixed px, and lines the page draws itself; elsewhere they become Plotly's too."""
 
-    def __init__(self, theme, width, page):
-        self.name, self.theme, self.page = theme, THEMES[theme], page
+    def __init__(self, theme, width, page, caption):
+        self.name, self.theme, self.page, self.caption = theme, THEMES[theme], page, caption
         self.width, self.plot = width, max(120, width - LEFT - RIGHT)
         self.right = LEFT + self.plot  # px of the plot's right edge
         self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
@@ -82,8 +82,8 @@ class Canvas(Sheet):
     """The figure of Flow."""
 
     def __init__(self, reading, cell, theme, width, decades, opened, zoom, page, caption, grid=None, held=None, tall=None):
-        super().__init__(theme, width, page)
-        self.reading, self.cell, self.opened, self.caption = reading, cell, opened, caption
+        super().__init__(theme, width, page, caption)
+        self.reading, self.cell, self.opened = reading, cell, opened
         self.held, self.tall = held, tall
         self.columns = columns(reading.T, self.plot, zoom)
         if opened is None:

@@ -32,8 +32,6 @@ def flow_spec(reading, *, cell=None, theme="light", width=1068, decades=0, opene
     tracks.draw_decay(b)
     if not tall:
         (tracks.draw_gates if opened is None else tracks.draw_activations)(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": layout(b)}
 
 

@@ -11,8 +11,10 @@ STILL = dict(showgrid=False, zeroline=False, ticks="", fixedrange=True, showtick
 
 
 def base(b, uirevision, dragmode=False):
-    """The layout that all figures share: size, paper, type, hover and colour scale."""
+    """The layout that all figures share: size, paper, type, hover and colour scale; and the caption under it."""
     theme = b.theme
+    if b.caption:
+        b.text(b.caption, b.height - 9, left=0, colour=theme.second)
     return dict(
         width=b.width, height=b.height, autosize=False, margin=dict(l=LEFT, r=b.width - b.right, t=0, b=0, pad=0),
         paper_bgcolor=theme.page, plot_bgcolor=theme.page, font=dict(family=FONT, size=SIZE, color=theme.ink),

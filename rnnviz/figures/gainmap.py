@@ -28,8 +28,8 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, gainmap, theme, width, decades, page, caption, tall):
-        super().__init__(theme, width, page)
-        self.m, self.caption, self.narrow = gainmap, caption, width < NARROW
+        super().__init__(theme, width, page, caption)
+        self.m, self.narrow = gainmap, width < NARROW
         self.left, self.edge, self.lines, self.words = LEFT, self.right, {}, []
         self.W = decades or min(MOST_DECADES, colour.decades(gainmap.mean))
         foot = TICKS + AXIS_ROW + (22 if caption else 4)
@@ -67,8 +67,6 @@ def map_spec(gainmap, *, theme="light", width=1068, decades=0, page=False, capti
     draw_here(b)
     draw_labels(b)
     draw_ticks(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     axes = {"xaxis": dict(range=b.x, anchor="y", **STILL), "yaxis": dict(range=b.y, domain=b.domain(b.top, b.bottom), **STILL)}
     layout = composed(b, "map", axes)
     layout["plot_bgcolor"] = b.theme.hairline  # what shows through where no draw counts

@@ -16,7 +16,7 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, streamed, theme, width, decades, page, caption, tall):
-        super().__init__(theme, width, page)
+        super().__init__(theme, width, page, caption)
         self.streamed = streamed
         self.edges, self.left_over = streamed.binned
         self.W = decades or colour.decades(self.left_over)
@@ -42,8 +42,6 @@ def long_spec(streamed, *, theme="light", width=1068, decades=0, page=False, cap
     """
     b = Plan(streamed, theme, width, decades, page, caption, tall)
     axes = draw_map(b) | draw_curves(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": composed(b, f"long {streamed.T}", axes)}
 
 

@@ -25,7 +25,7 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, rate, theme, width, decades, page, caption, tall):
-        super().__init__(theme, width, page)
+        super().__init__(theme, width, page, caption)
         self.rate, self.tall, self.narrow, self.W = rate, tall, width < NARROW, decades or 2
         self.fans = fans_of(rate)
         self.low, self.high = span_of(self.fans, decades)
@@ -71,8 +71,6 @@ def rate_spec(rate, *, theme="light", width=1068, decades=0, page=False, caption
     """
     b = Plan(rate, theme, width, decades, page, caption, tall)
     axes = draw_fans(b) | draw_circle(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": composed(b, "rate", axes, coloured=False)}
 
 

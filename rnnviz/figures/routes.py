@@ -29,7 +29,7 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, reading, routes, groups, sum_, route, theme, width, decades, page, caption, tall):
-        super().__init__(theme, width, page)
+        super().__init__(theme, width, page, caption)
         self.reading, self.routes, self.groups, self.tall = reading, routes, groups, tall
         finite = np.where(reading.state == OK, reading.log_ratio, np.nan)
         self.W = decades or colour.decades(finite)
@@ -118,8 +118,6 @@ def routes_spec(reading, routes=None, groups=None, sum_=None, *, why="", route=0
             draw_groups(b)
     if b.sum_bottom > b.sum_top:
         axes |= draw_steps(b, sum_, why)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": composed(b, "routes", axes, coloured=routes is not None)}
 
 

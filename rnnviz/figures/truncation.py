@@ -27,7 +27,7 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, accounts, theme, width, decades, page, caption, tall):
-        super().__init__(theme, width, page)
+        super().__init__(theme, width, page, caption)
         self.a, self.tall, self.narrow = accounts, tall, width < NARROW
         self.columns = columns(accounts.T, self.plot)
         sizes = [accounts.influence] + ([] if accounts.triangle is None else [accounts.triangle.ravel()])
@@ -64,8 +64,6 @@ def truncation_spec(accounts, *, theme="light", width=1068, decades=0, page=Fals
     """
     b = Plan(accounts, theme, width, decades, page, caption, tall)
     axes = draw_pairs(b) | draw_terms(b) | draw_curves(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     return {"data": b.traces, "layout": composed(b, "truncation", axes)}
 
 

@@ -27,7 +27,7 @@ class Plan(Sheet):
     """Where the parts of the figure stand."""
 
     def __init__(self, wall, shade, theme, width, page, caption, tall):
-        super().__init__(theme, width, page)
+        super().__init__(theme, width, page, caption)
         self.wall, self.shade, self.narrow, self.W = wall, shade, width < NARROW, 2
         self.tip = self.surface = None
         self.top, self.left = HEAD, LEFT
@@ -61,8 +61,6 @@ def wall_spec(wall, *, shade="loss", theme="light", width=1068, decades=0, page=
     b = Plan(wall, shade, theme, width, page, caption, tall)
     draw_headings(b)
     axes = draw_surface(b) | draw_norms(b)
-    if caption:
-        b.text(caption, b.height - 9, left=0, colour=b.theme.second)
     layout = composed(b, "wall", axes, coloured=False)
     layout["meta"]["surface"] = b.surface
     return {"data": b.traces, "layout": layout}

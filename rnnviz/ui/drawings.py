@@ -32,8 +32,13 @@ PAIR, TERM, CELL = 1000, 1500, 2000  # multiply-adds for a layer's pair of loss 
 
 
 class Drawn:
-    """What a view has computed of an experiment, and how that becomes a figure, a sentence and an equation. Most views take one
-    run, and cannot fail where it succeeds. shown: what a scene's claim is computed from, None where there is none."""
+    """What a view has computed of an experiment, and how that becomes a figure, a sentence and an equation.
+
+    A view is one such class in picture.DRAWINGS; its name stands in experiment.VIEWS and controls.VIEW_NAMES, its scenes in
+    examples.SCENES. It has fields, what beside the run decides what is computed; of(experiment, checkpoint, before, progress);
+    sentence; shown, what a scene's claim is computed from, or None; shape (L, T) and reached, the cells that can be outlined;
+    spec, equation, says, csv and script, which draw, write and take home what was computed; keys, what the keyboard does.
+    """
 
     walk = instead = None  # the Walk; where more was wanted than there is, ({field: the value that goes without}, why)
 
