@@ -254,7 +254,7 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
     inside = slice(first, last + 1)
     made, dh_0, above, delta = [], [], None, None
     layers = network.layers[::-1]
-    for layer, slope, arrays in zip(layers, reversed(slopes), rows_of_cells(layers, (T, *lead)), strict=True):
+    for layer, slope, arrays in zip(layers, reversed(slopes), _rows_of_cells(layers, (T, *lead)), strict=True):
         for array in arrays:
             array[:first] = array[last + 1:] = 0.0
         rows = [array[inside] for array in arrays]
@@ -263,14 +263,14 @@ def _one_pass(network, sent, slopes, windows, checkpoint):
             rows[2][:since - first] = 0.0
         else:
             times(delta, above.W_S, checkpoint, out=rows[2])
-        entry = layer_backward(layer, slope[inside], *rows, checkpoint)
+        entry = _layer_backward(layer, slope[inside], *rows, checkpoint)
         made.append(arrays)
         dh_0.append(entry if first == 0 else np.zeros_like(entry))
         above, delta = layer, rows[0]
     return made[::-1], dh_0[::-1]
 
 
-def rows_of_cells(layers, lead):
+def _rows_of_cells(layers, lead):
     """Per layer [delta, grad_h, from_space, from_time], empty, in one piece of memory."""
     made = together(float, *((*lead, k * layer.n) for layer in layers for k in (CELLS[layer.cell].gates, 1, 1, 1)))
     return [made[i:i + 4] for i in range(0, len(made), 4)]
@@ -340,7 +340,7 @@ def _columns_back(network, sent, slopes, windows, checkpoint=nothing):
     dC/dh_0 (m', .., states*n) of the passes that stand at the first step, empty while none does.
     """
     passes, steps = np.arange(windows.P), windows.last
-    room = rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))
+    room = _rows_of_cells(network.layers, (windows.P, *sent.shape[1:-1]))
     deltas, carries = [None] * len(network.layers), [None] * len(network.layers)
     while True:
         checkpoint()
@@ -396,7 +396,7 @@ def _evenly(steps):
     return slice(int(steps[0]), int(steps[-1]) + 1, int(gap)) if gap and (np.diff(steps) == gap).all() else steps
 
 
-def layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint):
+def _layer_backward(layer, slope, delta, grad_h, from_space, from_time, checkpoint):
     """Fill delta, grad_h and from_time of one layer, each (T, .., n), from from_space; dC/dh_0 (.., states*n).
 
     slope: as slopes_of gives it."""

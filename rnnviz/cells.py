@@ -39,6 +39,11 @@ class Cell:
     saved: int = 1
     phi: Callable | None = None
 
+    @property
+    def pointwise(self):
+        """Whether it is h = phi(a_S + a_T) without more, so that phi' is all that a step takes beside W_T."""
+        return self.phi is not None
+
 
 def tanh_slope(z):
     """1 - tanh(z)^2 as 4e/(1+e)^2 with e = exp(-2|z|): right where 1 - tanh^2 is already 0."""

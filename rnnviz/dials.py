@@ -37,12 +37,13 @@ def dials(experiment):
     e = experiment
     if e.view == "wall" and e.surface != THIS:
         own = SURFACES[e.surface]
+        clip = [("clip", 2.0, own.clip)] if (e.method or own.method) != "RProp" else []
         return tuple(replace(_field(e, name, high), value=getattr(e, name) or value)
-                     for name, high, value in (("clip", 2.0, own.clip), ("learning_rate", 2.0, own.rate),
-                                               ("descents", 500, own.steps)))
+                     for name, high, value in (*clip, ("learning_rate", 2.0, own.rate), ("descents", 500, own.steps)))
     made = _by_hand(e) if e.init == BY_HAND else [_field(e, "g"), _field(e, "input_scale"), _field(e, "bias")]
     most = rows_to_read(e) if e.task == TABLE else SHORT
-    made.append(_field(e, "T", max(e.T, min(SHORT, most))))
+    steps = [_field(e, "T", max(e.T, min(SHORT, most)))] if e.shown_view != "long" else []
+    made = steps + made if e.weights else made + steps  # what draws weights would take a person's own away
     taus = [_field(e, name, max(e.T, getattr(e, name))) for name in ("tau_max", "tau_b")] if e.cut else []
     return tuple(taus + made if e.view == "truncation" else made + taus)
 

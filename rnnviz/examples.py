@@ -4,7 +4,7 @@ from dataclasses import replace
 from importlib.resources import files
 from types import MappingProxyType
 
-from .experiment import BY_HAND, CONTROLS, THIS, Experiment
+from .experiment import BY_HAND, ON_WALL, THIS, Experiment
 from .files import from_json
 from .own import Weights
 
@@ -76,12 +76,11 @@ SCENES = MappingProxyType({
         "Orthogonal, linear": LINEAR,
     }),
 })
-ON_WALL = tuple(name for name, control in CONTROLS.items() if control["group"] == "Wall")
 
 
 def mark(experiment, view):
     """What tells the examples of a view apart: the run, and of a wall which surface and descents."""
-    wall = tuple(getattr(experiment, name) for name in ON_WALL if name != "shade") if view == "wall" else ()
+    wall = tuple(getattr(experiment, name) for name in ON_WALL) if view == "wall" else ()
     return (experiment.recipe if view != "wall" else None, *wall)
 
 

@@ -145,8 +145,8 @@ class Experiment:
                        picture=False)
     surface: str = choice("one unit", (*SURFACES, THIS), "Surface", "Whose loss is shown over two weights.", "Wall",
                           picture=False)
-    shade: str = choice("loss", ("loss", "gradient"), "Shade", "What is shaded: the loss, or the size of its gradient.", "Wall",
-                        picture=False)
+    shade: str = choice("loss", ("loss", "gradient"), "Shade", "What is shaded: the loss, or the size of its gradient.",
+                        "Reading", picture=False)
     start: str = words("", 60, "Start", 'Where both descents begin: two numbers such as "4.9 -2.2", or a click on the surface. '
                                         "Empty: the surface's own.", "Wall", picture=False, parse=parse_start)
     learning_rate: float = real(0.0, 0.0, 100.0, 0.05, "Learning rate", "0: the surface's own.", "Wall", picture=False)
@@ -219,6 +219,7 @@ class Experiment:
 CONTROLS = MappingProxyType({
     f.name: MappingProxyType({**f.metadata, "default": f.default}) for f in fields(Experiment)
 })
+ON_WALL = tuple(name for name, control in CONTROLS.items() if control["group"] == "Wall")  # which surface, and the descents
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ DRIFT = 150  # powers of two that a block's numbers may have moved before its ex
 
 def single_and_pointwise(network, sent):
     """Whether numbers can carry exponents: those of one network over one sequence, whose cells have no gates."""
-    return sent.ndim == 2 and all(CELLS[layer.cell].phi for layer in network.layers)
+    return sent.ndim == 2 and all(CELLS[layer.cell].pointwise for layer in network.layers)
 
 
 SMALL, LARGE = 2.0**-300, 2.0**900  # between them no product with slopes and weights from 2^-200 leaves the float range
@@ -56,7 +56,8 @@ def in_the_middle(network, slope_out, slopes, cells):
 
 
 def carried(network, slope_out, slopes, windows, checkpoint):
-    """As _one_pass or _all_passes, on numbers that carry exponents: cells Scaled, and dC/dh_0 per layer as float64."""
+    """(cells, dC/dh_0) of all passes together, on numbers that carry exponents: per layer delta, grad_h and the messages from
+    space and from time, Scaled (T, n), and (n,) as float64."""
     sent = scaled(slope_out.copy())
     if network.W_out is not None:
         sent = times(sent, network.W_out, checkpoint)

@@ -17,6 +17,7 @@ from .windows import full
 OK, CUT, ZERO, UNDERFLOW, OVERFLOW, NAN, PENDING = range(7)
 QUANTITIES = ("delta", "grad_h", "space", "time", "slope")
 SHORT = 6  # numbers of a vector that a formula shows
+SHUT = 0.1  # a unit with phi' below this is shut
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ def read(run, quantity="delta", checkpoint=nothing, precision="float64"):
         quantity, freeze(log_size), freeze(log_ratio), freeze(log_space), freeze(log_time),
         freeze(_cosines(cells["space"], cells["time"])),
         freeze(np.stack([slope.mean(axis=-1) for slope in backward.slopes])),
-        freeze(np.array([(slope < 0.1).mean() for slope in backward.slopes])),
+        freeze(np.array([(slope < SHUT).mean() for slope in backward.slopes])),
         freeze(_state(log_size, _rows(_largest, plain[quantity]), backward.reached, FLOATS[precision])),
         log_reference,
         value={name: _rows(_only_unit, of_layers) if 1 in network.widths else none for name, of_layers in arrays.items()},
@@ -314,6 +315,14 @@ def largest_factor(run, checkpoint=nothing):
     return max(low, 0) / thousand
 
 
+def slopes_until(run, steps):
+    """Per layer phi'(z) of the first so many steps, (steps, n): also of a run whose forward pass overflowed after them."""
+    if run.backward is not None:
+        return tuple(slope[:steps] for slope in run.backward.slopes)
+    there = zip(run.network.layers, run.forward.z, run.forward.state, strict=True)
+    return tuple(CELLS[layer.cell].slopes(z[:steps], state[:steps]) for layer, z, state in there)
+
+
 def _stopped(run, quantity, described, checkpoint):
     """The Flow of a run whose forward pass overflowed: openness up to that step, nothing else."""
     layers, (bad_layer, bad_step) = run.network.layers, run.forward.overflow
@@ -321,10 +330,9 @@ def _stopped(run, quantity, described, checkpoint):
     nothing = freeze(np.full(shape, np.nan))
     openness = np.full(shape, np.nan)
     shut = np.full(len(layers), np.nan)
-    for l, (layer, z, state) in enumerate(zip(layers, run.forward.z, run.forward.state, strict=True)):
-        if bad_step:
-            slope = CELLS[layer.cell].slopes(z[:bad_step], state[:bad_step])
-            openness[l, :bad_step], shut[l] = slope.mean(axis=-1), (slope < 0.1).mean()
+    if bad_step:
+        for l, slope in enumerate(slopes_until(run, bad_step)):
+            openness[l, :bad_step], shut[l] = slope.mean(axis=-1), (slope < SHUT).mean()
     state = np.full(shape, PENDING, dtype=np.int8)
     state[bad_layer, bad_step] = OVERFLOW
     return Flow(

@@ -15,14 +15,13 @@ import numpy as np
 
 from .bptt import nothing
 from .cells import CELLS
-from .flow import Fit, read, spectral_norm
+from .flow import SHUT, Fit, read, slopes_until, spectral_norm
 from .spectra import Spectrum, spectrum
 from .values import freeze
 
 MOST_UNITS = 192  # of a product
 MOST_POWERS, POWER_WORK = 400, 100_000_000  # of W_T alone; powers x units cubed
 SLACK = 1e-9  # a norm is 1 within its rounding
-SHUT = 0.1  # a unit with phi' below this is shut
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ class Rate:
     tuple of plain sentences, says so. eigenvalues (n,) complex, of the layer's W_T, largest first; sigma_max: its largest
     singular value; transient: its Transient; all None where it is not recurrent. bounds: per layer sigma_max(W_T) max phi',
     None without W_T or where phi' has no bound. shut, mean, geometric (L,): per layer over all steps and units the
-    share of phi' under 0.1, and its two means; nan without a step. measured: the Fit of the layer's delta in this run, or None.
+    share of phi' under 0.1, and its two means; nan without a step. measured: the Fit of the layer's delta in this run, None
+    where no one factor per step describes it.
     """
 
     layer: int
@@ -108,22 +108,31 @@ def under_one(bound):
     return bound is not None and bound < 1 - SLACK
 
 
+def rate_problem(cells):
+    """Why there are no such products for a stack of these cells, in one plain sentence, or None."""
+    gated = [(l, cell) for l, cell in enumerate(cells, start=1) if not CELLS[cell].pointwise]
+    return f"Rate needs cells without gates; layer {gated[0][0]} is {gated[0][1]}." if gated else None
+
+
 def rates(run, layer=0, reading=None, checkpoint=nothing):
     """The Rate of a run, for one layer (from 0) and for the stack.
 
     reading: its Flow, if that is at hand. checkpoint() is called before each step of a product and may raise to stop.
-    Raises ValueError on a layer that is not there.
+    Raises ValueError on a layer that is not there, and on cells with gates.
     """
     network, T = run.network, run.sequence.T
     layers = network.layers
     if not 0 <= layer < len(layers):
         raise ValueError(f"layer is {layer}; it must be 0 to {len(layers) - 1}")
+    if found := rate_problem(each.cell for each in layers):
+        raise ValueError(found)
     steps = T if run.forward.overflow is None else run.forward.overflow[1]
-    slopes = slopes_of(run, steps)
+    slopes = slopes_until(run, steps)
     own, stack, why = _spectra(layers, layer, slopes, checkpoint)
     W_T = layers[layer].W_T
     eigenvalues = None if W_T is None else _eigenvalues(W_T)
     reading = read(run, checkpoint=checkpoint) if reading is None and run.backward is not None else reading
+    fit = reading and reading.fit(layer)
     with np.errstate(divide="ignore"):
         geometric = [np.exp(np.log(slope).mean()) if steps else np.nan for slope in slopes]
     return Rate(
@@ -133,16 +142,8 @@ def rates(run, layer=0, reading=None, checkpoint=nothing):
         _bounds(layers, checkpoint),
         freeze(np.array([(slope < SHUT).mean() if steps else np.nan for slope in slopes])),
         freeze(np.array([slope.mean() if steps else np.nan for slope in slopes])), freeze(np.array(geometric)),
-        None if reading is None else reading.fit(layer),
+        fit if fit and fit.straight and fit.rate > 0 else None,
     )
-
-
-def slopes_of(run, steps):
-    """Per layer phi'(z) of the first so many steps, (steps, n)."""
-    if run.backward is not None:
-        return tuple(slope[:steps] for slope in run.backward.slopes)
-    there = zip(run.network.layers, run.forward.z, run.forward.state, strict=True)
-    return tuple(CELLS[layer.cell].slopes(z[:steps], state[:steps]) for layer, z, state in there)
 
 
 def _bounds(layers, checkpoint):

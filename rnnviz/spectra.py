@@ -16,6 +16,7 @@ from .values import freeze
 
 MOST_LAGS = 400  # that singular values are shown over
 MOST_STEPS = 1000  # that a product runs over
+WELL = 0.3  # decades: twofold
 STEP_WORK, FEWEST_STEPS = 200_000_000, 30  # steps x units cubed; but so many steps always
 MOST_SHOWN, FEWEST_SHOWN = 60, 8  # lags at which all singular values are computed
 SHOWN_WORK = 25_000_000  # lags x units cubed
@@ -58,6 +59,11 @@ class Spectrum:
         """(log10, lag) of the largest of all; (0.0, 0), the lag at which nothing is multiplied yet, if none is over 1."""
         i = int(self.largest.argmax())
         return (float(self.largest[i]), int(self.lags[i])) if self.largest[i] > 0 else (0.0, 0)
+
+    @property
+    def falls_from_a_peak(self):
+        """Whether the largest rises well over 1 and then falls well below its peak."""
+        return self.peak[0] >= WELL and self.largest[-1] <= self.peak[0] - WELL
 
     @property
     def pace(self):
@@ -322,15 +328,15 @@ class Whole:
         mantissa, exponent = (each[-1 - k] for each in self.slopes[l])
         numbers = np.ldexp(mantissa, 53).astype(np.int64).astype(object)
         self.errors[l] += 1
+        self.entering = self.errors[l]  # both products of a layer take the same rows
         return rows * numbers[:, None] >> (53 - exponent).astype(object)[:, None]
 
     def through(self, l, name, rows):
         numbers, exponent, most = self.W[l][name]
-        error = shifted(self.errors[l] * most, exponent) + 1
+        error = shifted(self.entering * most, exponent) + 1
         if name == "W_T":
-            self.before, self.errors[l] = self.errors[l], error
+            self.errors[l] = error
         else:
-            error = shifted(self.before * most, exponent) + 1
             self.errors[l - 1] += error
         return shifted(numbers @ rows, exponent)
 

@@ -65,15 +65,16 @@ class Streamed:
 
     @cached_property
     def binned(self):
-        """(edges (C+1,) in steps counted from 1, medians (L, C) of log_ratio): columns of equal length; nan where a column
+        """(edges (K+1,) in steps counted from 1, medians (L, K) of log_ratio): columns of equal length; nan where a column
         holds no number."""
         each = -(-self.T // MOST_COLUMNS)
         starts = np.arange(0, self.T, each)
         medians = np.full((self.L, len(starts)), np.nan)
+        log_ratio = self.log_ratio
         for i, start in enumerate(starts):
-            for l, row in enumerate(self.log_size[:, start:start + each]):
+            for l, row in enumerate(log_ratio[:, start:start + each]):
                 good = row[np.isfinite(row)]
-                medians[l, i] = np.median(good) - self.log_reference if len(good) else np.nan
+                medians[l, i] = np.median(good) if len(good) else np.nan
         return np.append(starts, self.T) + 0.5, medians
 
 
@@ -103,6 +104,7 @@ def long_run(experiment, checkpoint=nothing, progress=None):
     return stream(make_network(e, checkpoint), seq, checkpoint=checkpoint, progress=progress)
 
 
+@np.errstate(over="ignore", invalid="ignore", under="ignore")
 def stream(network, sequence, checkpoint=nothing, progress=None):
     """The Streamed of one network over one sequence of any length, under one full backward pass.
 
@@ -119,7 +121,8 @@ def stream(network, sequence, checkpoint=nothing, progress=None):
         if not way.forward(sequence, start, kept, checkpoint):
             _refuse_overflow(network, sequence, max(0, start - PART), kept)
         told(done, 2 * len(starts))
-    way.last(sequence, kept, checkpoint)
+    if not way.last(sequence, kept, checkpoint):
+        _refuse_overflow(network, sequence, max(0, starts[-1] - PART), kept)
     sizes, largest, C = np.empty((len(network.layers), T)), -np.inf, 0.0
     for done, start in enumerate(reversed(starts), start=len(starts)):
         steps = slice(start, min(start + PART, T))
@@ -156,7 +159,8 @@ class Apart:
         return True
 
     def last(self, sequence, kept, checkpoint):
-        """Nothing is left to do at the end."""
+        """Nothing is left to do at the end, and so nothing overflows."""
+        return True
 
     def backward(self, slopes, sent, start, sizes, checkpoint):
         """Fill the sizes of a part, and remember delta of its first step."""
@@ -222,10 +226,12 @@ class Joint:
         return h
 
     def last(self, sequence, kept, checkpoint):
-        """The rows after the last input, for the layers that are still behind."""
+        """The rows after the last input, for the layers that are still behind; whether their states are finite."""
         h = self.rows(np.zeros((self.lag, sequence.x.shape[1])), sequence.T, checkpoint)
-        for l, here in enumerate(self.units):
-            _keep(kept[l], h[:l, here], sequence.T - l)
+        behind = [h[:l, here] for l, here in enumerate(self.units)]
+        for l, states in enumerate(behind):
+            _keep(kept[l], states, sequence.T - l)
+        return all(np.isfinite(states).all() for states in behind)
 
     def backward(self, slopes, sent, start, sizes, checkpoint):
         """Fill the sizes of the rows that a part's top layer stands in, and remember delta of the first of them."""

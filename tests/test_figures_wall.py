@@ -198,7 +198,7 @@ def test_the_words_on_the_figure_hold_the_numbers_of_the_paths():
     ended, = (text for text in said if text.startswith("clipped: loss"))
     assert plain.value(ended.split("loss ")[1].split(" after")[0]) == pytest.approx(PASCANU.other.loss[-1], rel=0.06)
     assert ended.endswith("after 60 steps")
-    assert "largest ‖g‖ met: 106; dashed: clip at 0.3" in said
+    assert "largest ‖g‖ unclipped: 106; dashed: clip at 0.3" in said
     assert "Same start, same learning rate 0.5; only the clip at ‖g‖ ≤ 0.3 differs." in said
     counting = words(wall_spec(WALLS["counting"], page=True))
     assert "Same start: gradient descent at learning rate 1\u00a0×\u00a010⁻⁶, and RProp." in counting
@@ -281,7 +281,7 @@ def test_one_descent_is_one_step_and_its_gradient_stands_between_ticks():
 
 def test_the_sentence_of_pascanus_wall_is_the_one_of_the_design():
     lead = "".join(part for part, _ in sentence(PASCANU).lead)
-    assert lead == ("At the wall the gradient is 106, 700 times its usual size. One plain step throws the weights "
+    assert lead == ("At the wall the gradient is 106, or 700 times its usual size. One plain step throws the weights "
                     "53\u00a0units away.")
     norms = np.linalg.norm(PASCANU.plain.gradient[:12], axis=1)
     assert f"{norms[11]:.0f}" == "106"

@@ -1,5 +1,7 @@
 """Rate: products of Jacobians, their singular values at any lag, and what is known of W_T without them."""
 
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
@@ -7,10 +9,11 @@ from hypothesis import given, settings
 from strategies import problems
 
 from rnnviz import spectra
+from rnnviz.cells import CELLS
 from rnnviz.experiment import Experiment, run, trace
-from rnnviz.flow import read
+from rnnviz.flow import read, slopes_until
 from rnnviz.graded import eliminated, log_singular_values, parts_of, rank, remainders, times, unit
-from rnnviz.jacobians import rates, slopes_of, transient
+from rnnviz.jacobians import rates, transient
 from rnnviz.network import Layer, Network, orthogonal
 from rnnviz.spectra import spectrum, stack_jacobian
 from rnnviz.tasks import Sequence
@@ -31,7 +34,7 @@ def exactly(factors, digits):
 
 def factors_of(made, l=0):
     """J_T, J_{T-1}, .. of one layer, each (n, n)."""
-    W_T, slopes = made.network.layers[l].W_T, slopes_of(made, made.sequence.T)[l]
+    W_T, slopes = made.network.layers[l].W_T, slopes_until(made, made.sequence.T)[l]
     return [slope[:, None] * W_T for slope in slopes[::-1]]
 
 
@@ -447,6 +450,9 @@ def test_the_activation_is_read_from_phi_prime_layer_by_layer():
     np.testing.assert_allclose(np.sort_complex(found.eigenvalues), np.sort_complex(eigenvalues), rtol=1e-12)
     np.testing.assert_allclose(found.drawn_in, found.eigenvalues * made.backward.slopes[1].mean())
     assert found.measured == read(made).fit(1)
+    crooked = run(Experiment(cell="relu", bias=-0.3, g=1.5, seed=9))
+    assert not read(crooked).fit(0).straight
+    assert rates(crooked).measured is None
 
 
 # Limits.
@@ -460,6 +466,12 @@ def test_a_run_that_overflows_is_read_up_to_the_step_before():
     assert found.steps == bad < 20
     np.testing.assert_allclose(found.own.largest, 30.0 * np.arange(1, bad), rtol=1e-12)
     assert found.measured is None
+
+
+def test_a_cell_with_gates_is_refused_with_its_layer(monkeypatch):
+    monkeypatch.setitem(CELLS, "gated", replace(CELLS["tanh"], phi=None))
+    with pytest.raises(ValueError, match="Rate needs cells without gates; layer 2 is gated."):
+        rates(run(Experiment(layers="3, 4 gated, 2", T=3)))
 
 
 def test_one_step_has_no_product_but_has_eigenvalues():

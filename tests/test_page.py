@@ -1084,7 +1084,7 @@ def check(page):
     if not made["notes"]:
         assert {name: getattr(experiment, name) for name in CONTROLS} == state
     if experiment.view == "wall":
-        telling = [name for name, c in CONTROLS.items() if c["group"] == "Wall" and name != "shade"]
+        telling = [name for name, c in CONTROLS.items() if c["group"] == "Wall"]
         known = [name for name, e in SCENES["wall"].items() if all(getattr(e, field) == state[field] for field in telling)]
     else:
         known = [name for name, e in SCENES[experiment.view].items() if {**state, **reading_fields()} == vars(e.recipe)]

@@ -5,7 +5,7 @@ from math import comb, log10, prod
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from plain import REAL, grid_of
 from strategies import POINTWISE, scores, seeds, targets, windows
@@ -41,7 +41,10 @@ def narrow_runs(draw, max_depth=4, max_T=8):
     W_out = rng.standard_normal((n_out, 1)) if n_out > 1 or draw(st.booleans()) else None
     scored, loss = draw(scores(T)), draw(st.sampled_from(tuple(LOSSES)))
     seq = Sequence(rng.standard_normal((T, 1)), targets(rng, T, n_out, loss), scored, loss)
-    return trace(Network(layers, W_out), seq, draw(windows(scored)))
+    made = trace(Network(layers, W_out), seq, draw(windows(scored)))
+    sent = np.abs(made.forward.slope_out[scored])
+    assume(not ((sent > 0) & (sent < 1e-6)).any())  # a cross-entropy so sure has lost the digits that `near` asks for
+    return made
 
 
 @st.composite

@@ -132,3 +132,14 @@ def test_the_sentence_of_a_long_run_holds_its_rate_and_what_is_left():
     assert said.startswith(f"Over 12\u2009000 steps each step back keeps {10 ** (left / 11_999):.3f} of the gradient: ")
     assert "No float64 holds that" in said
     assert found.T == 12_000
+
+
+@pytest.mark.parametrize("t", [2, 700, 2048])
+@pytest.mark.parametrize("l", [2, 3])
+def test_an_upper_layer_that_overflows_at_the_very_last_step_is_refused(l, t):
+    """Only the rows after the last input hold that step of the upper layers."""
+    inputs = np.zeros((t, 1))
+    inputs[-1] = 1e200
+    network = Network([Layer([[1e200 if i == l else 1.0]], [[0.0]], cell="linear") for i in (1, 2, 3)])
+    with pytest.raises(ValueError, match=f"the state of layer {l} overflows at step {t};"):
+        stream(network, Sequence(inputs, np.zeros((t, 1))))

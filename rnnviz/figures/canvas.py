@@ -16,6 +16,8 @@ EQUATION = 104  # px left free on the page for the outlined cell's equation
 DECAY, GATES, TITLE = 106, 58, 40
 NEURONS = 72  # px of each track of an opened layer
 LEAST, GRID_SHARE, MOST_ROW = 110, 0.56, 150  # px that grid and decay share in a lecture; the grid's part; most of a row
+ONE_LINE, LINE = 860, 18  # px of a figure up to which that note has a line of its own, and of the line: see board.css
+NARROW = 800  # px of a figure under which headings are short, and parts stand under one another
 USUAL, MOST_STRETCH = 1068, 1.45  # px; a wider page also gets taller tracks, up to so much
 
 
@@ -30,12 +32,17 @@ class Sheet:
     """A figure in the making, on a theme, of a width, with a caption under it or None. traces, shapes and notes are Plotly's;
     texts, at fixed px, and lines the page draws itself; elsewhere they become Plotly's too."""
 
-    def __init__(self, theme, width, page, caption):
+    def __init__(self, theme, width, page, caption=None):
         self.name, self.theme, self.page, self.caption = theme, THEMES[theme], page, caption
         self.width, self.plot = width, max(120, width - LEFT - RIGHT)
         self.right = LEFT + self.plot  # px of the plot's right edge
+        self.narrow = width < NARROW
         self.stretch = min(MOST_STRETCH, max(1.0, width / USUAL))
         self.traces, self.shapes, self.notes, self.texts, self.rules = [], [], [], [], []
+
+    def formula(self, px):
+        """px that a formula takes on the page, and a line more where the note that it was checked stands over its heading."""
+        return (px + (LINE if self.width <= ONE_LINE else 0)) if self.page else 0
 
     # From px, counted from the figure's top, to what Plotly wants.
 
@@ -102,7 +109,7 @@ class Canvas(Sheet):
         self.row = self.grid / self.rows
         self.grid_bottom = HEAD + self.grid
         self.equation_top = self.grid_bottom + TICKS + AXIS_ROW + 6
-        self.decay_top = self.equation_top + (EQUATION if page and not tall else 0) + TITLE
+        self.decay_top = self.equation_top + (self.formula(EQUATION) if not tall else 0) + TITLE
         self.decay_bottom = self.decay_top + self.decay
         self.gates_top = self.decay_bottom + TITLE
         self.gates = self.gate if opened is None else 2 * self.gate + TITLE

@@ -59,7 +59,7 @@ def exponent(value):
 def measured(rate, theme):
     """The rate of this run's own delta."""
     fit = rate.measured
-    if fit is None or not fit.straight:
+    if fit is None:
         return None
     return (f"<b>This run</b>  δ of layer {rate.layer + 1}: "
             f"<b style='color:{theme.time}'>– – × {significant(fit.rate, 3)}</b> per step back")

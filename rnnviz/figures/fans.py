@@ -5,6 +5,7 @@ import numpy as np
 from ..numbers import from_log, number
 from .canvas import f4, mix
 from .frame import STILL, log_ticks, step_ticks
+from .theme import LEFT
 
 MOST_LINES = 24  # between the two extremes of a fan
 DEEPEST = 20.0  # decades that a fan may reach down at least
@@ -13,7 +14,6 @@ CORNER = 48  # px from the foot within which a line at 1 takes the lower corner
 NAME, OVER = 58, 13  # px of the name of the topmost line; from the line to its middle
 FLAT = 0.3  # decades that a fan must span to be shown as it is; a flatter one has a decade on either side
 TOUCHING = 3  # px between two lines that are drawn as one
-PEAK = 0.3  # decades over 1 from which a peak is named
 
 
 def fans_of(rate):
@@ -38,7 +38,7 @@ def span_of(fans, decades):
     if high - low < FLAT:
         low, high = low - 1.0, high + 1.0
     room = 0.04 * max(high - low, 1.0)
-    return float(low - room), float(high + (3 * room if any(falls_from_a_peak(each) for _, each in fans) else room))
+    return float(low - room), float(high + (3 * room if any(each.falls_from_a_peak for _, each in fans) else room))
 
 
 def draw_fans(b):
@@ -51,23 +51,27 @@ def draw_fans(b):
             y = b.broken(reason, *b.plots[0], y)
         return {}
     longest = max(int(spectrum.lags[-1]) for _, spectrum in b.fans)
-    places, words = ticks(b.low, b.high)
+    places, words = log_ticks(b.low, b.high)
     for place, text in zip(places, words, strict=True):
         b.text(text, height(b, place), right=b.plots[0][0] - 6, colour=b.theme.second)
     axes = {}
     for i, (name, spectrum) in enumerate(b.fans):
         axes |= draw_fan(b, i, name, spectrum, longest, places)
-    b.text("lag: steps back from the end", b.bottom + 29, middle=(b.plots[0][0] + b.plots[-1][1]) / 2, colour=b.theme.second)
+    middle, key = (b.plots[0][0] + b.plots[-1][1]) / 2, lines_of(b) if b.tall else ""
+    b.text("lag: steps back from the end", b.bottom + 29, **(dict(right=b.plots[-1][1]) if key else dict(middle=middle)),
+           colour=b.theme.second)
+    if key:
+        b.text(key, b.bottom + 29, left=LEFT)
     return axes
 
 
-def ticks(low, high):
-    """(places, words) of a log10 axis of any length: a long product leaves every float's range."""
-    if high - low <= 1000:
-        return log_ticks(low, high)
-    step = 500 * int(np.ceil((high - low) / 2500))
-    places = range(step * int(np.ceil(low / step)), int(np.floor(high)) + 1, step)
-    return [float(p) for p in places], ["1" if p == 0 else f"10<sup>{str(p).replace('-', '−')}</sup>" for p in places]
+def lines_of(b):
+    """What the straight lines are, for a lecture, which has no facts beneath."""
+    theme, fit = b.theme, b.rate.measured
+    said = [f"<span style='color:{theme.second}'>· · · bound</span>"] if b.rate.surely_fades and b.rate.bound > 0 else []
+    if fit is not None and b.rate.stack is not None:
+        said.append(f"<span style='color:{theme.time}'>– – this run</span>")
+    return "  ".join(said)
 
 
 def height(b, value):
@@ -173,7 +177,7 @@ def dotted(b, lags, x, y):
 def rate_of_run(b, i, lags, x, y):
     """How this run's own delta fades or grows, in the fan of the stack through which it flows."""
     fit = b.rate.measured
-    if fit is None or not fit.straight or not fit.rate > 0 or b.fans[i][1] is not b.rate.stack:
+    if fit is None or b.fans[i][1] is not b.rate.stack:
         return
     b.traces.append(dict(
         type="scatter", mode="lines", x=f4(lags), y=f4(lags * np.log10(fit.rate)), xaxis=x, yaxis=y, name="this run",
@@ -183,7 +187,7 @@ def rate_of_run(b, i, lags, x, y):
 
 def label_peak(b, spectrum, left, right, longest):
     """The largest singular value of all, where it rises over 1 and falls again."""
-    if not falls_from_a_peak(spectrum):
+    if not spectrum.falls_from_a_peak:
         return
     peak, lag = spectrum.peak
     at = left + (right - left) * lag / longest
@@ -196,7 +200,7 @@ def name_largest(b, spectrum, left, right, longest):
     lags, values = from_the_end(spectrum)
     first = longest * (1.0 - NAME / (right - left))
     under = np.append(values[lags > first, 0], np.interp(first, lags, values[:, 0]))
-    named_already = falls_from_a_peak(spectrum) and longest - spectrum.peak[1] <= 2 * (longest - first)
+    named_already = spectrum.falls_from_a_peak and longest - spectrum.peak[1] <= 2 * (longest - first)
     if named_already or not np.isfinite(under).all():
         return
     y = height(b, under.max()) - OVER
@@ -211,11 +215,5 @@ def slopes(rate):
     """Decades per step of the straight lines in the first fan: the bound's, and this run's if the layer is the whole stack."""
     bound = [np.log10(rate.bound)] if rate.surely_fades and rate.bound > 0 else []
     fit = rate.measured
-    run = fit is not None and fit.straight and fit.rate > 0 and rate.own is rate.stack
+    run = fit is not None and rate.own is rate.stack
     return [*bound, *([np.log10(fit.rate)] if run else [])]
-
-
-def falls_from_a_peak(spectrum):
-    """Whether the largest singular value rises well over 1 and then falls well below its peak."""
-    peak, _ = spectrum.peak
-    return peak >= PEAK and spectrum.largest[-1] <= peak - PEAK

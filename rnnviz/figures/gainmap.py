@@ -15,7 +15,6 @@ from .labels import between, boxes, place, width_of
 from .theme import LEFT
 
 HEAD, PLOT, TICKS, AXIS_ROW = 72, 440, 20, 24  # px: above the map; the map; its tick labels; the line under them
-NARROW = 800  # px of a figure in which headings are short
 MOST_DECADES = 8
 LEVELS = (-7, -3, 0)  # decades at which a line is drawn
 SHARES = {0: 0.92, -3: 0.78, -7: 0.64, "theory": 0.3, "here": 0.09}  # of a line, from its foot up, at which its label stands
@@ -29,7 +28,7 @@ class Plan(Sheet):
 
     def __init__(self, gainmap, theme, width, decades, page, caption, tall):
         super().__init__(theme, width, page, caption)
-        self.m, self.narrow = gainmap, width < NARROW
+        self.m = gainmap
         self.left, self.edge, self.lines, self.words = LEFT, self.right, {}, []
         self.W = decades or min(MOST_DECADES, colour.decades(gainmap.mean))
         foot = TICKS + AXIS_ROW + (22 if caption else 4)

@@ -32,6 +32,8 @@ def draw_grid(b):
     if b.columns.each > 1:
         label += f"  ·  each column is the median of {b.columns.each} steps; drag to zoom in"
     y = b.grid_bottom + TICKS + 12
+    if b.narrow and key(b):
+        label = "time step <i>t</i> ⟶"
     b.text(label, y, left=LEFT + 2, colour=b.theme.second)
     draw_key(b, y)
 
@@ -97,10 +99,9 @@ def draw_special_cells(b):
         b.boxes(zero | low, fill=theme.page, line=1)
     if high.any():
         b.boxes(high, fill=theme.ink, line=0, single=True)
-    large = b.columns.width >= 18 and b.row >= 11
-    marks = ((zero, "0" if large else "·", theme.third, "exactly 0"),
-             (low, "▽" if large else "·", theme.fades, f"too small for {b.reading.precision}"),
-             (special == OVERFLOW, "∞" if large else "", theme.page, f"too large for {b.reading.precision}"),
+    marks = ((zero, "0" if spacious(b) else "·", theme.third, "exactly 0"),
+             (low, "▽" if spacious(b) else "·", theme.fades, f"too small for {b.reading.precision}"),
+             (special == OVERFLOW, "∞" if spacious(b) else "", theme.page, f"too large for {b.reading.precision}"),
              (special == NAN, "nan" if b.columns.width >= 26 and b.row >= 11 else "", theme.page, "not a number"))
     for mask, mark, ink, words in marks:
         if mask.any():
@@ -109,6 +110,11 @@ def draw_special_cells(b):
                 type="scatter", mode="text", x=f4(b.columns.middle[cs]), y=f4(rows + 1), text=mark,
                 textfont=dict(color=ink, size=SIZE), xaxis="x", yaxis="y", name=words,
                 hovertemplate=f"{row} %{{y:.0f}}, step %{{x:.0f}}: {words}<extra></extra>"))
+
+
+def spacious(b):
+    """Whether a mark other than a dot can be read in a cell."""
+    return b.columns.width >= 18 and b.row >= 11
 
 
 def label_cut(b, cut):
@@ -124,14 +130,18 @@ def label_cut(b, cut):
 
 def draw_key(b, px_y):
     """One line naming only the states that occur."""
+    if parts := key(b):
+        b.text("   ".join(parts), px_y, right=b.right, colour=b.theme.second)
+
+
+def key(b):
+    """What the states that occur mean, one by one."""
     theme, found = b.theme, set(b.special.ravel().tolist())
-    names = {CUT: (theme.third, "▨", "cut off"), ZERO: (theme.third, "0", "exactly zero"),
-             UNDERFLOW: (theme.fades, "▽", f"too small for {b.reading.precision}"),
+    names = {CUT: (theme.third, "▨", "cut off"), ZERO: (theme.third, "0" if spacious(b) else "·", "exactly zero"),
+             UNDERFLOW: (theme.fades, "▽" if spacious(b) else "·", f"too small for {b.reading.precision}"),
              OVERFLOW: (theme.ink, "<b>∞</b>", f"too large for {b.reading.precision}"),
              NAN: (theme.ink, "<b>nan</b>", "not a number"), PENDING: (theme.third, "⬚", "not computed")}
-    parts = [f"<span style='color:{c}'>{mark}</span> {words}" for state, (c, mark, words) in names.items() if state in found]
-    if parts:
-        b.text("   ".join(parts), px_y, right=b.right, colour=theme.second)
+    return [f"<span style='color:{c}'>{mark}</span> {words}" for state, (c, mark, words) in names.items() if state in found]
 
 
 def draw_loss(b):

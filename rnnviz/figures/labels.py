@@ -4,6 +4,7 @@ import numpy as np
 
 LETTER = 6.2  # px that a letter takes, on average
 APART = 9  # px between a point of a path and a word
+NAMES_APART = 15.0  # px between the names of two curves
 OVER_WORDS = 10.0  # how much worse it is to cover a word than a line
 
 
@@ -45,6 +46,16 @@ def between(starts, ends, apart):
     of = np.repeat(np.arange(len(counts)), counts)
     share = (np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)) / counts[of]
     return starts[of] + share[:, None] * (ends - starts)[of]
+
+
+def spread(places, gap, most):
+    """Ascending places pushed apart, upwards, until there is `gap` between two, and back where they went beyond `most`."""
+    made = list(places)
+    for i in range(1, len(made)):
+        made[i] = max(made[i], made[i - 1] + gap)
+    if made and made[-1] > most:
+        made = [min(place, most - gap * (len(made) - 1 - i)) for i, place in enumerate(made)]
+    return made
 
 
 def width_of(text):

@@ -6,6 +6,7 @@ from ..numbers import grouped
 from . import colour
 from .canvas import Sheet, f4, mix
 from .frame import STILL, composed, log_ticks
+from .labels import NAMES_APART, spread
 from .theme import LEFT
 
 HEAD, TICKS, TITLE = 60, 24, 46  # px: above the map; its tick labels; over the curves
@@ -57,7 +58,8 @@ def long_figure(streamed, **options):
 
 def draw_map(b):
     L, each = b.streamed.L, int(b.edges[1] - b.edges[0])
-    b.heading("Gradient of every layer", f"each column is the median of {grouped(each)} steps" if each > 1 else "", 14)
+    about = f"each column is the median of {grouped(each)} steps" if each > 1 and not b.narrow else ""
+    b.heading("Gradient of every layer", about, 14)
     b.traces.append(dict(
         type="heatmap", name="long", x=f4(b.edges), y=f4(np.arange(1, L + 1)), z=f4(np.clip(b.left_over, -b.W, b.W)),
         coloraxis="coloraxis", hoverongaps=False, xaxis="x", yaxis="y", customdata=f4(b.left_over),
@@ -88,18 +90,33 @@ def draw_curves(b):
     b.heading("What is left", "log scale, far beyond what any float holds", b.curves_top - 22)
     middle = (b.edges[1:] + b.edges[:-1]) / 2
     for l, row in enumerate(b.left_over):
-        part = 1.0 if b.streamed.L == 1 else l / (b.streamed.L - 1)
         b.traces.append(dict(
             type="scatter", mode="lines", x=f4(middle), y=f4(row), xaxis="x2", yaxis="y2", name=f"layer {l + 1}",
-            line=dict(width=1.4 + 0.8 * part, color=mix(b.theme.third, b.theme.ink, part)), connectgaps=False,
+            line=dict(width=1.8, color=ink_of(b, l)), connectgaps=False,
             hoverinfo="skip"))
     places, words = log_ticks(low, high)
+    px = (b.curves_bottom - b.curves_top) / (high - low)
     for place, text in zip(places, words, strict=True):
-        y = b.curves_bottom - (b.curves_bottom - b.curves_top) * (place - low) / (high - low)
-        b.text(text, y, right=LEFT - 6, colour=b.theme.second)
+        b.text(text, b.curves_bottom - px * (place - low), left=b.right + 3, colour=b.theme.second)
+    name_curves(b, low, px)
     draw_steps(b, b.curves_bottom)
     span = dict(range=[float(b.edges[0]), float(b.edges[-1])], **STILL)
     still = {**STILL, "showgrid": True}
     return {"xaxis2": dict(span, anchor="y2"),
             "yaxis2": dict(range=[low, high], domain=b.domain(b.curves_top, b.curves_bottom), anchor="x2", tickvals=places,
                            gridcolor=b.theme.grid, **still)}
+
+
+def name_curves(b, low, px):
+    """The layers' names where their curves begin."""
+    L = b.streamed.L
+    firsts = [(px * (float(row[good[0]]) - low), l) for l, row in enumerate(b.left_over)
+              if (L <= 5 or l in (0, L - 1)) and (good := np.flatnonzero(np.isfinite(row))).size]
+    firsts.sort()
+    for up, (_, l) in zip(spread([up for up, _ in firsts], NAMES_APART, b.curves_bottom - b.curves_top), firsts, strict=True):
+        b.text(f"layer {l + 1}", b.curves_bottom - up, right=LEFT - 6, colour=ink_of(b, l))
+
+
+def ink_of(b, l):
+    """The colour of a layer's curve."""
+    return mix(b.theme.third, b.theme.ink, l / (b.streamed.L - 1) if b.streamed.L > 1 else 1.0)

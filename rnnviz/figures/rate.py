@@ -16,7 +16,6 @@ from .theme import LEFT
 HEAD, TICKS, AXIS = 64, 20, 22  # px: over the plots; tick labels; the axis' name
 FANS, SIDE = 316, 260  # px: height of the fans; side of the circle's square
 LINE, HEADING = 19, 66  # px of a broken line; over the circle where it stands by itself
-NARROW = 800  # px of a figure in which the circle stands under the fans
 BETWEEN, BESIDE = 44, 62  # px between two fans; between fans and circle
 LETTER = 6.6  # px of a letter, for lines that are broken
 
@@ -26,7 +25,7 @@ class Plan(Sheet):
 
     def __init__(self, rate, theme, width, decades, page, caption, tall):
         super().__init__(theme, width, page, caption)
-        self.rate, self.tall, self.narrow, self.W = rate, tall, width < NARROW, decades or 2
+        self.rate, self.tall, self.W = rate, tall, decades or 2
         self.fans = fans_of(rate)
         self.low, self.high = span_of(self.fans, decades)
         high = round(self.stretch * FANS)

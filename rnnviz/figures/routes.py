@@ -38,7 +38,7 @@ class Plan(Sheet):
         self.split = round(0.53 * width) if self.beside else self.right
         self.head = HEAD + (BAR_ROW if width < 1000 else 0)
         self.route = routes.largest[min(route, len(routes.largest) - 1)] if routes and routes.largest else None
-        foot = (22 if caption else 4) + (FORMULA if page and not tall else 0)
+        foot = (22 if caption else 4) + (self.formula(FORMULA) if not tall else 0)
         if routes is None:
             self.sum_top, self.sum_bottom = 0, max(tall or ALONE, SUM)
             self.equation_top = self.sum_bottom + 14

@@ -7,6 +7,7 @@ import numpy as np
 from ..floats import FLOATS
 from ..numbers import number, percent
 from .canvas import TITLE, f4, mix
+from .labels import NAMES_APART, spread
 from .theme import LEFT, SIZE
 
 CEILING = 290  # px of the ceiling's label
@@ -115,7 +116,7 @@ def draw_ceiling(b, low):
     first = max(b.columns.first[0], t[0])
     at = first + 0.02 * (b.columns.last[-1] - first)
     height = start + slope * (loss - at)
-    if height > low:
+    if height > low and not b.narrow:
         room = b.plot * (1.0 - (at - b.columns.first[0]) / (b.columns.last[-1] + 1 - b.columns.first[0]))
         decay_note(b, f"ceiling of layer {r.L}: max φ′ · ‖<i>W</i>‖ = {number(r.ceiling)} per step", height,
                    b.theme.second, x=float(at) + 1, xanchor="left" if room > CEILING else "right",
@@ -138,16 +139,10 @@ def name_curves(b, curves):
     for l in named:
         good = np.flatnonzero(np.isfinite(curves[l]))
         if good.size:
-            ends.append([float(curves[l][good[0]]) * px, l, int(good[0])])
+            ends.append((float(curves[l][good[0]]) * px, l, int(good[0])))
     ends.sort()
-    gap = 15.0
-    for i in range(1, len(ends)):  # push names apart, upwards, then back inside
-        ends[i][0] = max(ends[i][0], ends[i - 1][0] + gap)
-    over = ends[-1][0] - b.decay_high * px if ends else 0
-    for i in range(len(ends) - 1, -1, -1):
-        if over > 0:
-            ends[i][0] = min(ends[i][0], (b.decay_high * px) - gap * (len(ends) - 1 - i))
-    for y, l, column in ends:
+    heights = spread([y for y, _, _ in ends], NAMES_APART, b.decay_high * px)
+    for y, (_, l, column) in zip(heights, ends, strict=True):
         ink = mix(b.theme.third, b.theme.ink, l / (r.L - 1) if r.L > 1 else 1.0)
         if column == 0:
             b.text(f"layer {l + 1}", b.decay_top + b.decay * (b.decay_high - y / px) / (b.decay_high - b.decay_low),

@@ -20,7 +20,6 @@ ROW, INFLUENCE = 24, 15  # px of the triangle's only row, and of the inputs' row
 TRIANGLE, TERMS, CURVES = 94, 88, 84  # px of the three parts
 FORMULA = 98  # px left free on the page for the gradient's formula
 BETWEEN = 70  # px between two plots side by side
-NARROW = 800  # px of a figure in which headings are short, and two plots stand side by side in place of three
 
 
 class Plan(Sheet):
@@ -28,7 +27,7 @@ class Plan(Sheet):
 
     def __init__(self, accounts, theme, width, decades, page, caption, tall):
         super().__init__(theme, width, page, caption)
-        self.a, self.tall, self.narrow = accounts, tall, width < NARROW
+        self.a, self.tall = accounts, tall
         self.columns = columns(accounts.T, self.plot)
         sizes = [accounts.influence] + ([] if accounts.triangle is None else [accounts.triangle.ravel()])
         self.W = decades or colour.decades(np.concatenate(sizes))
@@ -46,7 +45,7 @@ class Plan(Sheet):
         self.curves_bottom = self.curves_top + curves
         bottom = self.terms_bottom if tall or accounts.every is None else self.curves_bottom + 18
         self.equation_top = bottom + TICKS + 6
-        self.height = bottom + TICKS + (22 if caption else 0) + (FORMULA if page and not tall else 0)
+        self.height = bottom + TICKS + (22 if caption else 0) + (self.formula(FORMULA) if not tall else 0)
         self.shown = () if tall or accounts.every is None else PLOTS[::2] if self.narrow else PLOTS
         each = (self.right - LEFT + BETWEEN) / max(1, len(self.shown))
         self.plots = [(LEFT + i * each, LEFT + (i + 1) * each - BETWEEN) for i in range(len(self.shown))]

@@ -18,7 +18,6 @@ HEAD, TICKS = 82, 44  # px: above the surface; under it, its tick labels and its
 SURFACE, SHARE = 434, 0.52  # px of its height; its part of the width
 UNDER, NORMS = 88, 150  # px of a narrow figure: over the second plot, and of it
 BETWEEN = 104  # px between the two plots
-NARROW = 800
 MOST_DECADES = 12  # of gradient sizes
 SHADES = ("loss", "gradient")
 
@@ -28,7 +27,7 @@ class Plan(Sheet):
 
     def __init__(self, wall, shade, theme, width, page, caption, tall):
         super().__init__(theme, width, page, caption)
-        self.wall, self.shade, self.narrow, self.W = wall, shade, width < NARROW, 2
+        self.wall, self.shade, self.W = wall, shade, 2
         self.tip = self.surface = None
         self.top, self.left = HEAD, LEFT
         if self.narrow:
@@ -101,7 +100,7 @@ def draw_norms(b):
     """The size of the gradient at each step of both ways, on a log axis."""
     w, theme = b.wall, b.theme
     b.heading("Gradient at each step", "", b.norms_top - HEAD + 14, left=b.norms_left - 50 if not b.narrow else 0)
-    largest = f"largest ‖<i>g</i>‖ met: <b style='color:{theme.grows}'>{number(w.largest)}</b>"
+    largest = f"largest ‖<i>g</i>‖ {unclipped(w)}: <b style='color:{theme.grows}'>{number(w.largest)}</b>"
     largest += "" if w.clip is None else f"; dashed: clip at {setting(w.clip)}"
     b.text(largest, b.norms_top - HEAD + 38, left=b.norms_left - 50 if not b.narrow else 0, colour=theme.second)
     low, high = span(w)

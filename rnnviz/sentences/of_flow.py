@@ -51,7 +51,7 @@ def _lost(reading):
     if not low.any():
         return ()
     t = int(np.flatnonzero(low)[-1])
-    if t + 1 < reading.last_loss and np.isin(reading.state[0, :t + 1], (UNDERFLOW, ZERO, CUT)).all():
+    if 0 < t < reading.last_loss - 1 and np.isin(reading.state[0, :t + 1], (UNDERFLOW, ZERO, CUT)).all():
         return parts(f"In {reading.precision} layer 1 is ", ("lost", "fades"),
                      f" from step {t + 1} down, {steps(reading.last_loss - t)} back.")
     some = f"step {t + 1}" if low.sum() == 1 else f"{int(low.sum())} of its {reading.T} steps"

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..numbers import from_log, number, significant
+from ..spectra import WELL
 from .words import Sentence, parts, regime, steps, together
 
-GREW = 0.3  # decades of a rise that is a rise: twofold
 VERDICTS = ("gone", "first grows", "fades", "holds", "grows")
 
 
@@ -20,12 +20,10 @@ def rate(rate):
 
 def verdict(spectrum):
     """One of VERDICTS for a Spectrum: by its best-kept direction over all lags, never by an eigenvalue."""
-    end, (peak, _) = float(spectrum.largest[-1]), spectrum.peak
+    end = float(spectrum.largest[-1])
     if end == -np.inf:
         return "gone"
-    if peak >= GREW and end <= peak - GREW:
-        return "first grows"
-    return regime(spectrum.pace, end)
+    return "first grows" if spectrum.falls_from_a_peak else regime(spectrum.pace, end)
 
 
 def closely(factor):
@@ -46,6 +44,8 @@ def _lead(rate, spectrum):
         return parts(f"Backward, the best-kept direction{of} first ", (f"grows {from_log(peak)} times", "grows"),
                      f" in {steps(lag)}, then ", ("shrinks", "fades"), f": after {back} it is at {end}.")
     opening = f"Backward, every step{of} {'is' if of else 'multiplies by'} a matrix. Its best-kept direction "
+    if len(spectrum.exponents) == 1:
+        opening = f"Backward, every step{of} {'is' if of else 'multiplies by'} a number. What flows back "
     if found == "fades":
         return parts(opening, ("shrinks to " + pace, "fades"), " per step.")
     if found == "grows":
@@ -80,14 +80,14 @@ def _activation(rate):
         return _transient(rate)
     alone = closely(rate.radius)
     if rate.own.pace < 0.98 * rate.radius:
-        return parts(f"W_T alone would keep {alone}; the activation takes the rest.")
+        return parts(f"W_T alone would {'keep' if rate.radius <= 1 else 'multiply by'} {alone}; the activation takes the rest.")
     return _transient(rate)
 
 
 def _transient(rate):
     """How much W_T alone amplifies although its eigenvalues say that it fades."""
     found = rate.transient
-    if found is None or not GREW <= found.log10 < np.inf or not rate.radius < 1:
+    if found is None or not WELL <= found.log10 < np.inf or not rate.radius < 1:
         return ()
     return parts(f"The largest eigenvalue of W_T is only {closely(rate.radius)}, but W_T alone amplifies up to "
                  f"{from_log(found.log10)} times, over {steps(found.at)}.")

@@ -33,7 +33,7 @@ def _met(w):
         return parts("This way meets ", ("no wall", "holds"), f": its largest gradient is {largest}, {_times(w)} the usual.")
     if not math.isfinite(w.times):
         return parts("At the wall the gradient is ", (largest, "grows"), ".")
-    return parts("At the wall the gradient is ", (largest, "grows"), ", ", (_times(w), "grows"), " its usual size.")
+    return parts("At the wall the gradient is ", (largest, "grows"), ", or ", (_times(w), "grows"), " its usual size.")
 
 
 def _times(w):

@@ -6,23 +6,24 @@ import numpy as np
 
 from .. import sentences
 from ..along import wall_of, wall_problem
-from ..experiment import THIS, run
+from ..experiment import CONTROLS, ON_WALL, THIS, run
 from ..figures import long_spec, map_spec, rate_spec, wall_spec
 from ..files import long_csv, map_csv, rate_csv, script, wall_csv
 from ..gainmap import GainMap, lags_of, map_problem, member, sweep
-from ..jacobians import MOST_UNITS, Rate, rates
+from ..jacobians import MOST_UNITS, Rate, rate_problem, rates
 from ..landscape import Wall
 from ..sentences import Sentence
 from ..spectra import steps_of_a_product
 from ..streams import Streamed, long_problem, long_run
 from .drawings import Drawn, FlowDrawn, run_alone
 
+BEYOND = 0.05  # how far the map's last column reaches beyond the largest scale
 STEP, CUBE = 40_000, 3  # multiply-adds for a step of a product of Jacobians, and beside that for a cubed unit
 
 
 class NoCells(Drawn):
-    """What these views share: no cell to outline and so no equation; `shown` is all that a figure, a table and a program are
-    made from; and for most, a picture that waits until a hand lets go."""
+    """What these views share: no cell to outline and so no equation, and for most a picture that waits until a hand lets go.
+    `shown` is all that they draw and take home, by figure(shown, ..), table(shown) and a program of this kind."""
 
     reached = None
     shape = (1, 1)
@@ -65,12 +66,16 @@ class RateDrawn(NoCells):
     keys = "Singular values of the products of Jacobians by lag, and the eigenvalues of W_T."
 
     @classmethod
-    def of(cls, experiment, checkpoint, before, progress):
+    def of(cls, experiment, checkpoint, before, progress=None):
         made = run(experiment, checkpoint)
         if made.forward.overflow is not None and made.forward.overflow[1] == 0:  # Flow says where
             return FlowDrawn.of(experiment, checkpoint, before, progress)
         rate = rates(made, chosen_layer(experiment), checkpoint=checkpoint)
         return cls(rate, sentences.rate(rate))
+
+    @staticmethod
+    def problem(experiment):
+        return rate_problem(cell for _, cell, _ in experiment.stack)
 
     @staticmethod
     def work(experiment):
@@ -105,13 +110,13 @@ class WallDrawn(NoCells):
     source: tuple
 
     table = staticmethod(wall_csv)
-    fields = ("surface", "start", "learning_rate", "method", "clip", "descents", "axis_x", "axis_y", "span")
+    fields = ON_WALL
     keys = "An error surface and two descents on it. A click moves their start."
     kind = "wall"
     problem = staticmethod(wall_problem)
 
     @classmethod
-    def of(cls, experiment, checkpoint, before, progress):
+    def of(cls, experiment, checkpoint, before, progress=None):
         e = experiment
         source = (e.surface, *((e.recipe, e.axis_x, e.axis_y, e.span) if e.surface == THIS else ()))
         known = before.shown.surface if isinstance(before, cls) and before.source == source else None
@@ -120,6 +125,9 @@ class WallDrawn(NoCells):
 
     def spec(self, experiment, chosen, *, zoom=None, held=None, **options):
         return wall_spec(self.shown, shade=experiment.shade, **options)
+
+    def placed(self, x, y):
+        return dict(start=f"{x:.4g} {y:.4g}")
 
     def tools(self, experiment):
         return [["shade", "Shade", [["loss", "shade: loss"], ["gradient", "shade: gradient"]], experiment.shade]]
@@ -139,12 +147,16 @@ class MapDrawn(NoCells):
     problem = staticmethod(map_problem)
 
     @classmethod
-    def of(cls, experiment, checkpoint, before, progress):
+    def of(cls, experiment, checkpoint, before, progress=None):
         if isinstance(before, cls) and source(before.shown.experiment) == source(experiment):
             made = replace(before.shown, experiment=experiment)
         else:
             made = sweep(experiment, checkpoint=checkpoint, progress=progress)
         return cls(made, sentences.gain_map(made))
+
+    def placed(self, x, y):
+        ends = CONTROLS["g"]["low"], CONTROLS["g"]["high"]
+        return dict(g=next((end for end in ends if abs(x - end) < BEYOND), round(float(x), 2)))
 
 
 def source(experiment):
@@ -166,7 +178,7 @@ class LongDrawn(NoCells):
     problem = staticmethod(long_problem)
 
     @classmethod
-    def of(cls, experiment, checkpoint, before, progress):
+    def of(cls, experiment, checkpoint, before, progress=None):
         try:
             made = long_run(experiment, checkpoint, progress)
         except ValueError as reason:  # a state overflows on the way, which is known only then

@@ -65,7 +65,7 @@ def layout():
     by_hand, task = state.get("init") == BY_HAND, TASKS.get(state.get("task"))
     return (by_hand and (layer_count(), state.get("width")), bool(state.get("layers")), state.get("score") == "chosen steps",
             task and task.uses, table_layout(), editor_layout(), state.get("cut") and (end_of("tau_max"), end_of("tau_b")),
-            st.session_state.by_number, bool(state.get("long")), used(), state.get("method") == "RProp",
+            st.session_state.by_number, bool(state.get("long")), state.streams(), used(), state.get("method") == "RProp",
             layer_count() if state.get("open") else 0)
 
 
@@ -187,7 +187,8 @@ def sequence():
                       help=f"Number fields to {MAX_T} in place of sliders to {SHORT}.")
             or_usual("long", 0)
             select("loss", LOSS_NAMES)
-    steps("T")
+    if not state.streams():
+        steps("T")
     if state.get("long"):
         st.button(f"Long run of {grouped(state.get('long'))} steps: leave it", on_click=state.change, kwargs={"long": 0},
                   type="tertiary")

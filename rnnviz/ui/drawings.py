@@ -40,6 +40,7 @@ class Drawn:
     spec, equation, says, csv and script, which draw, write and take home what was computed; keys, what the keyboard does.
     """
 
+    no_formulas = "A state overflows, so there is no gradient to write down."  # why, where no cell is outlined
     walk = instead = None  # the Walk; where more was wanted than there is, ({field: the value that goes without}, why)
 
     @staticmethod
@@ -51,6 +52,10 @@ class Drawn:
     def work(experiment):
         """About how many multiply-adds it takes: the run, the drawing of its matrices, and what is computed beside."""
         return run_alone(experiment)
+
+    def placed(self, x, y):
+        """{field: value} that a click at two numbers of the figure's surface sets; none where there is no surface."""
+        return {}
 
 
 def run_alone(experiment):
@@ -68,7 +73,6 @@ class FlowDrawn(Drawn):
     instead: tuple | None = None
 
     shown = None
-    no_formulas = "A state overflows, so there is no gradient to write down."
     fields = ("quantity", "precision", "open", "walk")
     keys = "The delta grid. Arrow keys move the outlined cell: left and right through steps, up and down through layers."
 

@@ -152,22 +152,15 @@ def reported(name):
     return getattr(st.session_state.get("board"), name, None)
 
 
-BEYOND = 0.05  # how far the map's last column reaches beyond the largest scale
-
-
 def on_place():
-    """A click into a surface: the start of the descents, or the recurrent scale."""
+    """A click into the surface that is shown sets what it stands for."""
     value = reported("place")
     if not (isinstance(value, (list, tuple)) and len(value) >= 2 and all(type(v) in (int, float) for v in value[:2])
             and all(abs(v) < 1e9 for v in value[:2])):
         return
-    x, y = value[:2]
-    g = round(float(x), 2)
-    for end in (CONTROLS["g"]["low"], CONTROLS["g"]["high"]):
-        g = end if abs(g - end) < BEYOND else g
-    made = {"wall": ("start", f"{x:.4g} {y:.4g}"), "map": ("g", g)}.get(state.get("view"))
-    if made and value_problem(*made) is None:
-        state.change(**dict([made]))
+    set_there = st.session_state.drawn[1].placed(*value[:2])
+    if set_there and not any(value_problem(*pair) for pair in set_there.items()):
+        state.change(**set_there)
         st.session_state.redraw = True
 
 

@@ -103,6 +103,11 @@ def get(name):
     return st.session_state.settings[name]
 
 
+def streams():
+    """Whether a long run is on show, whose steps are its own."""
+    return bool(get("long")) and get("view") == "flow" and not get("walk")
+
+
 def change(**values):
     """Set some fields, and their widgets."""
     for name, value in values.items():
