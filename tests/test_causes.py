@@ -414,6 +414,15 @@ def test_a_click_on_the_map_moves_the_recurrent_scale_to_a_hundredth():
     assert made["alt"].startswith("At scale 1.23 ")
 
 
+def test_a_click_into_a_picture_that_stayed_sets_what_that_picture_shows():
+    page = visit("view=wall&init=by hand&depth=1&width=1")
+    made = picture(put(page, "view", "map"))
+    assert "nothing to average over" in made["notes"][0]
+    report(page, place=[4.5, -2.25, 1])
+    assert page.session_state["settings"]["start"] == "4.5 -2.25"
+    assert page.session_state["settings"]["g"] == Experiment().g
+
+
 NOWHERE = [[-1e7, 1e7, 1], [np.nan, np.nan], ["4", "-2"], [4.5], 5, {"x": 1}, [None, 1], [[4], [5]], [10**400, 0]]
 
 

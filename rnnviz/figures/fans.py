@@ -208,6 +208,8 @@ def name_largest(b, spectrum, left, right, longest):
         lines = [height(b, slope * lag) for slope in slopes(b.rate)]
         if any(line < height(b, value) - TOUCHING and abs(line - y) < OVER for line in lines):
             y = height(b, under.min()) + OVER
+    if y > b.bottom - OVER:
+        return
     b.text("largest σ", y, right=right - 2, back=True)
 
 

@@ -7,7 +7,7 @@ from . import colour
 from .canvas import Sheet, f4, mix
 from .frame import STILL, composed, log_ticks
 from .labels import NAMES_APART, spread
-from .theme import LEFT
+from .theme import LEFT, SIZE
 
 HEAD, TICKS, TITLE = 60, 24, 46  # px: above the map; its tick labels; over the curves
 ROW, MAP, CURVES = 40, 220, 210  # px of a layer; of all layers at most; of the curves
@@ -97,7 +97,7 @@ def draw_curves(b):
     places, words = log_ticks(low, high)
     px = (b.curves_bottom - b.curves_top) / (high - low)
     for place, text in zip(places, words, strict=True):
-        b.text(text, b.curves_bottom - px * (place - low), left=b.right + 3, colour=b.theme.second)
+        b.text(text, b.curves_bottom - px * (place - low), left=b.right + 3, colour=b.theme.second, size=SIZE - 2)
     name_curves(b, low, px)
     draw_steps(b, b.curves_bottom)
     span = dict(range=[float(b.edges[0]), float(b.edges[-1])], **STILL)
