@@ -137,6 +137,12 @@ def test_what_is_left_out_is_said_in_the_corner_that_the_fan_leaves_free(W_T, fa
     assert (words["y"] > middle) == falls
 
 
+@pytest.mark.parametrize(("w", "words"), [(0.5, "shrinks to 0.50"), (1.5, "grows to 1.50"), (1.0, "keeps 1.00")])
+def test_one_unit_multiplies_by_a_number(w, words):
+    assert sentence(rates(by_hand([[w]]))).text.startswith(
+        f"Backward, every step multiplies by a number. What flows back {words} per step.")
+
+
 @pytest.mark.parametrize("W_T", [[[0.5]], [[1.5]], [[1.0]], [[0.9, 0.9], [0.0, 0.5]]])
 def test_the_topmost_line_is_named_over_its_right_end(W_T):
     found = rates(by_hand(W_T))

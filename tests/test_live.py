@@ -59,6 +59,20 @@ def test_every_dial_of_an_example_turns_to_both_its_ends_and_back(name):
     assert names <= set(DIALS)
 
 
+@pytest.mark.parametrize(("experiment", "names"), [
+    (Experiment(view="wall"), ["clip", "learning_rate", "descents"]),
+    (Experiment(view="wall", surface="counting"), ["learning_rate", "descents"]),
+    (Experiment(view="wall", surface="counting", method="norm"), ["clip", "learning_rate", "descents"]),
+    (Experiment(view="wall", method="RProp"), ["learning_rate", "descents"]),
+    (Experiment(), ["g", "input_scale", "bias", "T"]),
+    (Experiment(weights=Weights({"W_T1": np.eye(16)})), ["T", "g", "input_scale", "bias"]),
+    (Experiment(long=1000), ["g", "input_scale", "bias"]),
+    (Experiment(long=1000, view="rate"), ["g", "input_scale", "bias", "T"]),
+])
+def test_the_first_dial_of_a_view_changes_its_picture_and_loses_nothing(experiment, names):
+    assert [dial.name for dial in dials(experiment)] == names
+
+
 def test_a_dial_that_draws_weights_replaces_own_ones_and_another_keeps_them():
     e = Experiment(width=2, weights=Weights({"W_T1": np.eye(2)}), cut=True)
     for dial in dials(e):
